@@ -26,7 +26,9 @@ function install() {
     encoding: 'utf8',
   })
   if (status !== 0) {
-    console.error(`${stdout}${stderr}\nSetting up failed: "npm ci" ended with status ${status}; what it said is above.`)
+    console.error(
+      `${stdout}${stderr}\nSetting up failed: "npm ci" ended with status ${status}; what it said is above.`,
+    )
     process.exit(1)
   }
   writeFileSync(stamp, lockfileVersion())
