@@ -1,0 +1,44 @@
+import { mkdirSync, statSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { ImgpipeError } from './exit-codes.ts'
+
+/**
+ * Makes this process the only `role` on `stateDir` until it ends, however it ends: the lock is a name in
+ * Linux's abstract socket namespace (unix(7)), made of the folder's device and inode, which the kernel
+ * gives back with the process. It leaves no file that could go stale.
+ *
+ * @throws {ImgpipeError} `settings` when another process holds it, `disk` when the folder cannot be made
+ */
+export async function lockStateDir(stateDir: string, role: 'detector' | 'reader'): Promise<Server> {
+  const { dev, ino } = makeFolder(stateDir)
+  const server = createServer().unref()
+  try {
+    await listening(server, `\0imgpipe-${role}-${dev}-${ino}`)
+  } catch {
+    throw new ImgpipeError(
+      'settings',
+      `Another imgpipe ${role} is already at work on ${stateDir}: stop it first, or give this one a stateDir of its own.`,
+    )
+  }
+  return server
+}
+
+function makeFolder(stateDir: string) {
+  try {
+    mkdirSync(stateDir, { recursive: true })
+    return statSync(stateDir, { bigint: true })
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new ImgpipeError(
+      'disk',
+      `The state folder ${stateDir} cannot be used (${why}): make it, or set stateDir to another.`,
+    )
+  }
+}
+
+function listening(server: Server, name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(name, resolve)
+  })
+}

@@ -1,0 +1,32 @@
+import { setTimeout as delay } from 'node:timers/promises'
+
+/** Two stages of stopping: `soft` ends waiting and takes no new work, `hard` also cuts what is under way. */
+export interface StopSignals {
+  readonly soft: AbortSignal
+  readonly hard: AbortSignal
+}
+
+/** From the first signal until work in hand is cut off; the units' TimeoutStopSec is above it. */
+const graceMilliseconds = 20_000
+
+/**
+ * SIGTERM or SIGINT stops softly and after 20 seconds hard; a second signal stops hard at once.
+ * Nothing is ever lost by a hard stop: what is not on disk comes again.
+ */
+export function stopOnSignals(): StopSignals {
+  const soft = new AbortController()
+  const hard = new AbortController()
+  const onSignal = () => {
+    if (soft.signal.aborted) hard.abort()
+    else setTimeout(() => hard.abort(), graceMilliseconds).unref()
+    soft.abort()
+  }
+  process.on('SIGTERM', onSignal)
+  process.on('SIGINT', onSignal)
+  return { soft: soft.signal, hard: hard.signal }
+}
+
+/** Waits; ends early, without an error, when the signal aborts. */
+export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  await delay(milliseconds, undefined, { signal }).catch(() => undefined)
+}
