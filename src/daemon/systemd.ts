@@ -5,6 +5,7 @@
  * Under systemd a missing addon is an error: a `Type=notify` unit that never says READY would only time out.
  */
 import type SdNotify from 'sd-notify'
+import { ImgpipeError } from './exit-codes.ts'
 
 /** Notifications are synchronous writes to a small socket buffer: a full one would block the event loop. */
 const millisecondsBetweenNotifications = 1000
@@ -35,22 +36,10 @@ export interface ServiceManager {
   stopping(): void
 }
 
-/** The native addon is missing although systemd waits for its notifications: exit 78, the installation is at fault. */
-export class NotifyAddonMissing extends Error {
-  constructor(cause: unknown) {
-    super(
-      'systemd started this service (NOTIFY_SOCKET is set), but the native module sd-notify does not load in ' +
-        `Node ${process.versions.node}: run deploy/install.sh again, which builds it for this Node.`,
-      { cause },
-    )
-    this.name = 'NotifyAddonMissing'
-  }
-}
-
 /**
  * Connects to the service manager named by `environment.NOTIFY_SOCKET`; without one, to nobody.
  *
- * @throws {NotifyAddonMissing} under systemd, when sd-notify is not installed or was built for another Node
+ * @throws {ImgpipeError} (settings) under systemd, when sd-notify is not installed or was built for another Node
  */
 export async function connectServiceManager(environment: {
   readonly NOTIFY_SOCKET?: string | undefined
@@ -77,7 +66,12 @@ async function loadSdNotify(): Promise<typeof SdNotify> {
     // A CommonJS addon: only the default import carries its functions.
     return (await import('sd-notify')).default
   } catch (cause) {
-    throw new NotifyAddonMissing(cause)
+    throw new ImgpipeError(
+      'settings',
+      'systemd started this service (NOTIFY_SOCKET is set), but the native module sd-notify does not load in ' +
+        `Node ${process.versions.node}: run deploy/install.sh again, which builds it for this Node.`,
+      { cause },
+    )
   }
 }
 
