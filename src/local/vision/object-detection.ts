@@ -1,0 +1,65 @@
+import { InferenceSession, Tensor } from 'onnxruntime-node'
+import type { Box, DetectedObject } from './answers.ts'
+import { decodeBox, suppressOverlaps } from './boxes.ts'
+import { calibratedConfidence } from './calibration.ts'
+import { className } from './coco-classes.ts'
+import { SESSION_OPTIONS } from './inference.ts'
+import { ANCHORS, CLASSES, INPUT_SIDE, loadObjectModel } from './object-model.ts'
+import type { Pixels } from './picture.ts'
+
+/** A box as the model gives it: its raw score is 0 to 1 and far too modest. */
+export interface RawObject {
+  name: string
+  score: number
+  box: Box
+}
+
+/** Finds the objects of the 80 COCO classes in a picture. */
+export class ObjectDetector {
+  readonly #session: InferenceSession
+  readonly #anchors: Float32Array
+
+  private constructor(session: InferenceSession, anchors: Float32Array) {
+    this.#session = session
+    this.#anchors = anchors
+  }
+
+  static async load(): Promise<ObjectDetector> {
+    const { onnx, anchors } = await loadObjectModel()
+    return new ObjectDetector(await InferenceSession.create(onnx, SESSION_OPTIONS), anchors)
+  }
+
+  /** @param pixels the whole picture, stretched to INPUT_SIDE × INPUT_SIDE */
+  async detect(pixels: Pixels): Promise<DetectedObject[]> {
+    const found = await this.detectRaw(pixels)
+    return found.map(({ name, score, box }) => ({
+      name,
+      confidence: calibratedConfidence(name, score, box),
+      box,
+    }))
+  }
+
+  /** The same before calibration: what the calibration is fitted on. */
+  async detectRaw(pixels: Pixels): Promise<RawObject[]> {
+    const image = new Tensor('uint8', pixels.data, [1, INPUT_SIDE, INPUT_SIDE, 3])
+    const { scores, boxes } = await this.#session.run({ image })
+    return this.#decode(scores?.data as Float32Array, boxes?.data as Float32Array)
+  }
+
+  #decode(scores: Float32Array, encodings: Float32Array): RawObject[] {
+    const byClass = new Map<string, RawObject[]>()
+    for (let at = 0; at < ANCHORS * CLASSES; at++) {
+      const score = scores[at] ?? 0
+      if (score < LOWEST_SCORE) continue
+      const name = className(at % CLASSES)
+      if (name === undefined) continue
+      const box = decodeBox(encodings, this.#anchors, Math.floor(at / CLASSES))
+      byClass.set(name, [...(byClass.get(name) ?? []), { name, score, box }])
+    }
+    return [...byClass.values()].flatMap((found) => suppressOverlaps(found, LARGEST_OVERLAP))
+  }
+}
+
+/** Below it the calibrated confidence is a few per cent at most. */
+const LOWEST_SCORE = 0.05
+const LARGEST_OVERLAP = 0.5

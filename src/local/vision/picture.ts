@@ -1,0 +1,70 @@
+import sharp, { type Sharp } from 'sharp'
+import { UndecodablePicture } from './answers.ts'
+
+/** Pixels of a picture, upright: red, green, blue, one byte each, row by row. */
+export interface Pixels {
+  data: Buffer
+  width: number
+  height: number
+}
+
+/**
+ * Decodes a JPEG or PNG, turned upright by its EXIF orientation, on white where it is transparent.
+ * @param longSide pictures whose longer side exceeds it, in pixels, are made smaller
+ * @throws {UndecodablePicture}
+ */
+export async function decodePicture(picture: Uint8Array, longSide: number): Promise<Pixels> {
+  const size = { width: longSide, height: longSide, fit: 'inside', withoutEnlargement: true } as const
+  return await toPixels(open(picture).resize(size))
+}
+
+/**
+ * Decodes a JPEG or PNG straight to a size that need not keep its shape: a JPEG is then decoded at a fraction
+ * of its size, several times as fast as in full.
+ * @throws {UndecodablePicture}
+ */
+export async function decodeToSize(picture: Uint8Array, width: number, height: number): Promise<Pixels> {
+  return await toPixels(stretch(open(picture), width, height))
+}
+
+/** A part of a picture stretched to a size; the part is in whole pixels and inside the picture. */
+export async function resizePart(pixels: Pixels, part: Part, width: number, height: number): Promise<Pixels> {
+  const { data, width: rawWidth, height: rawHeight } = pixels
+  const raw = { width: rawWidth, height: rawHeight, channels: 3 } as const
+  return await toPixels(stretch(sharp(data, { raw }).extract(part), width, height))
+}
+
+export interface Part {
+  left: number
+  top: number
+  width: number
+  height: number
+}
+
+function open(picture: Uint8Array): Sharp {
+  return sharp(picture, { failOn: 'error' })
+    .autoOrient()
+    .flatten({ background: 'white' })
+    .toColourspace('srgb')
+}
+
+/** The kernel belongs to the calibration: another one moves every confidence. */
+function stretch(image: Sharp, width: number, height: number): Sharp {
+  return image.resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
+}
+
+async function toPixels(image: Sharp): Promise<Pixels> {
+  try {
+    const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
+    return { data: info.channels === 1 ? greyToRgb(data) : data, width: info.width, height: info.height }
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause)
+    throw new UndecodablePicture(`The bytes cannot be decoded as a JPEG or PNG picture: ${reason}`, { cause })
+  }
+}
+
+function greyToRgb(grey: Buffer): Buffer {
+  const rgb = Buffer.alloc(grey.length * 3)
+  for (const [at, level] of grey.entries()) rgb.fill(level, at * 3, at * 3 + 3)
+  return rgb
+}

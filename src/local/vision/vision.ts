@@ -1,0 +1,36 @@
+import { availableParallelism } from 'node:os'
+import type { DetectedObject, TextLine } from './answers.ts'
+import { RecognitionPool } from './pool.ts'
+
+export {
+  type Box,
+  type DetectedObject,
+  type Point,
+  type TextLine,
+  type TextWord,
+  UndecodablePicture,
+} from './answers.ts'
+
+/** Real recognition, on worker threads: it never blocks the thread that asks. */
+export interface Vision {
+  /** @throws {UndecodablePicture} when the bytes cannot be decoded as a picture */
+  objects(picture: Uint8Array): Promise<DetectedObject[]>
+  /** Lines in reading order. @throws {UndecodablePicture} */
+  text(picture: Uint8Array): Promise<TextLine[]>
+  close(): Promise<void>
+}
+
+export interface VisionOptions {
+  /** Worker threads, each with models of its own; default: one per processor. */
+  threads?: number
+}
+
+/** Loads the models, once per thread. @throws {Error} when they are missing or not the expected ones */
+export async function startVision(options: VisionOptions = {}): Promise<Vision> {
+  const pool = await RecognitionPool.start(Math.max(1, options.threads ?? availableParallelism()))
+  return {
+    objects: async (picture) => (await pool.ask({ kind: 'objects', picture })) as DetectedObject[],
+    text: async (picture) => (await pool.ask({ kind: 'text', picture })) as TextLine[],
+    close: () => pool.close(),
+  }
+}
