@@ -1,0 +1,87 @@
+# What must be true before anything is changed. All that is missing is said at once.
+# shellcheck shell=bash disable=SC2034,SC2154 # one program in several files: they share variables
+
+missing=()
+
+check_host() {
+  check_rights
+  [[ -d /run/systemd/system ]] || missing+=('a host that was started by systemd')
+  check_systemd_version
+  check_system
+  check_architecture
+  check_source
+  check_room
+  check_commands
+  check_volume
+  stop_if_missing
+}
+
+check_rights() {
+  [[ $EUID -eq 0 || $dry_run == yes ]] || missing+=('root rights: run it with sudo')
+}
+
+check_systemd_version() {
+  local version
+  version=$(systemctl --version 2>/dev/null | awk 'NR == 1 { print int($2) }')
+  ((${version:-0} >= 252)) || missing+=("systemd 252 or newer (found: ${version:-none})")
+}
+
+# Sets "packages" to the package manager: dnf on Amazon Linux 2023, apt-get on Debian 12 and newer.
+check_system() {
+  local id version
+  id=$(os_release ID)
+  version=$(os_release VERSION_ID)
+  case $id in
+    amzn) packages=dnf ;;
+    debian) packages=apt-get ;;
+    *) packages=none ;;
+  esac
+  if [[ $packages == none ]] || { [[ $id == amzn ]] && ((${version%%.*} < 2023)); } ||
+    { [[ $id == debian ]] && ((${version:-99} < 12)); }; then
+    missing+=("Amazon Linux 2023 or Debian 12 or newer (found: $id $version)")
+  elif ! command -v "$packages" >/dev/null; then
+    missing+=("the package manager $packages")
+  fi
+}
+
+os_release() {
+  # shellcheck disable=SC1091 # the file is the host's
+  (. /etc/os-release && printf '%s' "${!1:-}")
+}
+
+# Sets "arch" to the name that Node's packages give the processor.
+check_architecture() {
+  case $(uname --machine) in
+    x86_64) arch=x64 ;;
+    aarch64) arch=arm64 ;;
+    *) missing+=("an x86_64 or aarch64 processor (found: $(uname --machine))") ;;
+  esac
+}
+
+check_source() {
+  local part
+  for part in src/cli.ts config package.json package-lock.json deploy/systemd; do
+    [[ -e $source_root/$part ]] || missing+=("the whole of imgpipe around deploy/: $source_root/$part is not there")
+  done
+}
+
+# A release takes about 60 MB, Node under /opt another 200 MB, the compiler from packages the rest.
+check_room() {
+  local kilobytes
+  kilobytes=$(df --output=avail / | tail --lines=1)
+  ((kilobytes >= 1024 * 1024)) || missing+=("1 GB of room on the root disk (found: $((kilobytes / 1024)) MB)")
+}
+
+check_commands() {
+  local command
+  for command in awk cmp find flock install runuser sha256sum; do
+    command -v "$command" >/dev/null || missing+=("the command $command")
+  done
+}
+
+stop_if_missing() {
+  ((${#missing[@]} == 0)) && return
+  complain 'nothing was changed, because this host lacks:'
+  printf '  - %s\n' "${missing[@]}" >&2
+  exit 1
+}

@@ -1,0 +1,107 @@
+# Releases: /opt/imgpipe/releases/VERSION-HASH, with "current" pointing at the one in use and "previous" at the
+# one before. A release holds the program, its packages, the link bin/node and this installer.
+# shellcheck shell=bash disable=SC2034,SC2154 # one program in several files: they share variables
+
+releases=/opt/imgpipe/releases
+current=/opt/imgpipe/current
+previous=/opt/imgpipe/previous
+release_parts=(src config deploy docs package.json package-lock.json)
+
+# Sets "release" to the folder of the version at hand; the same files always give the same folder.
+name_release() {
+  local version hash
+  version=$(awk -F'"' '$2 == "version" { print $4; exit }' "$source_root/package.json")
+  hash=$(cd "$source_root" && find "${release_parts[@]}" -type f -print0 | LC_ALL=C sort --zero-terminated |
+    xargs --null sha256sum | sha256sum | cut --characters=1-10)
+  release=$releases/$version-$hash
+}
+
+bring_release() {
+  step "Release ${release##*/}"
+  if [[ -d $release ]] && release_works "$release"; then
+    note 'is built and works'
+    return
+  fi
+  build_release "$releases/.${release##*/}.partial"
+}
+
+# Built aside and proved before it gets its name: a folder with a release's name is whole.
+build_release() {
+  local aside=$1 part
+  change rm --recursive --force "$aside"
+  change mkdir --parents "$aside/bin"
+  for part in "${release_parts[@]}"; do
+    [[ ! -e $source_root/$part ]] || change cp --recursive "$source_root/$part" "$aside/"
+  done
+  change ln --symbolic "$node" "$aside/bin/node"
+  install_packages "$aside"
+  change chmod --recursive u=rwX,go=rX "$aside"
+  [[ $dry_run == yes ]] || release_works "$aside" loudly ||
+    die 'the new release does not run as user imgpipe (see above): nothing was switched, what ran before still runs.'
+  change rm --recursive --force "$release"
+  change mv --no-target-directory "$aside" "$release"
+}
+
+# No package but sd-notify may run a script, and sd-notify is built in sight: as an optional package it would
+# otherwise be left out in silence when its build fails.
+install_packages() {
+  local folder=$1
+  change_quietly "${npm[@]}" ci --prefix "$folder" --omit=dev --ignore-scripts --no-audit --no-fund --loglevel=error ||
+    die 'the packages could not be fetched from the npm registry: what npm said is above.'
+  if [[ $dry_run == yes ]]; then
+    note "\$ npm rebuild sd-notify (with the headers of $node)"
+    return
+  fi
+  find_headers "$work"
+  change_quietly env PATH="$(dirname "$node"):$PATH" ${headers:+npm_package_config_node_gyp_nodedir="$headers"} \
+    "${npm[@]}" rebuild sd-notify --prefix "$folder" --foreground-scripts ||
+    die 'sd-notify, the native part that talks to systemd, could not be built: what npm said is above.'
+}
+
+# Whether the program and its native part load in the Node of the units, as the user of the units.
+release_works() {
+  local folder=$1 errors=/dev/null
+  [[ ${2:-} != loudly ]] || errors=/dev/stderr
+  runuser --user imgpipe -- env --chdir="$folder" bin/node --eval 'require("sd-notify")' 2>"$errors" &&
+    runuser --user imgpipe -- "$folder/bin/node" "$folder/src/cli.ts" --version >/dev/null 2>"$errors"
+}
+
+# Makes the release the one in use. If anything fails from here to the end, the EXIT trap calls go_back.
+switch_release() {
+  before=$(readlink "$current" || true)
+  switching=yes
+  install_units "$release"
+  if [[ $before != "$release" ]]; then
+    step "Switch from ${before:+${before##*/}}${before:-nothing} to ${release##*/}"
+    changed=yes
+    point_link "$release" "$current"
+  fi
+  reload_units
+  restart_readers
+  switching=no
+  if [[ -n $before && $before != "$release" ]]; then point_link "$before" "$previous"; fi
+}
+
+go_back() {
+  [[ -n $before && -d $before ]] || return 0
+  complain "the new release failed: going back to ${before##*/}."
+  point_link "$before" "$current"
+  install_units "$before"
+  changed=yes
+  reload_units
+  for unit in "${active_readers[@]}"; do
+    change systemctl reset-failed "$unit" || true
+    change systemctl restart "$unit" || complain "$unit does not start in the old release either: journalctl -u $unit"
+  done
+  complain "${before##*/} is in use again; the log of the failure: journalctl -u imgpipe-reader"
+}
+
+# Keeps the release in use and the one before it.
+drop_old_releases() {
+  local folder
+  for folder in "$releases"/*/ "$releases"/.*.partial/; do
+    folder=${folder%/}
+    [[ -d $folder && $folder != "$release" && $folder != "$(readlink "$previous" || true)" ]] || continue
+    change rm --recursive --force "$folder"
+  done
+}
