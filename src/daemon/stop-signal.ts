@@ -30,3 +30,22 @@ export function stopOnSignals(): StopSignals {
 export async function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
   await delay(milliseconds, undefined, { signal }).catch(() => undefined)
 }
+
+/** Does work that is aborted when it takes too long or when `parent` aborts, and leaves nothing hanging on `parent`. */
+export async function withTimeout<T>(
+  milliseconds: number,
+  parent: AbortSignal,
+  work: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController()
+  const abort = () => controller.abort()
+  if (parent.aborted) abort()
+  parent.addEventListener('abort', abort)
+  const timer = setTimeout(abort, milliseconds)
+  try {
+    return await work(controller.signal)
+  } finally {
+    clearTimeout(timer)
+    parent.removeEventListener('abort', abort)
+  }
+}
