@@ -1,0 +1,64 @@
+import type { Instance, Label } from '@aws-sdk/client-rekognition'
+import type { DetectedObject } from '../vision/vision.ts'
+import { labelKind } from './taxonomy.ts'
+
+interface Named {
+  Name: string
+}
+
+/** The SDK's Label, with every field that the local cloud gives. */
+export interface CompleteLabel extends Label {
+  Name: string
+  Confidence: number
+  Instances: Instance[]
+  Parents: Named[]
+  Aliases: Named[]
+  Categories: Named[]
+}
+
+/**
+ * The labels of a picture, best first: one for each kind of object, with an instance for each object, and one
+ * for each ancestor of these, as sure as the surest of its descendants.
+ *
+ * @param minConfidence percent, inclusive; for labels and instances alike
+ */
+export function labelsOf(objects: DetectedObject[], minConfidence: number): CompleteLabel[] {
+  const labels = new Map<string, CompleteLabel>()
+  for (const object of objects.toSorted((a, b) => b.confidence - a.confidence)) {
+    if (object.confidence < minConfidence) break
+    const label = labelNamed(object.name, object.confidence, labels)
+    label.Instances.push(instanceOf(object))
+    for (const { Name: parent } of label.Parents) labelNamed(parent, object.confidence, labels)
+  }
+  // The sort is stable: an object comes before its ancestors, which are exactly as sure as it is.
+  return [...labels.values()].sort((a, b) => b.Confidence - a.Confidence)
+}
+
+/** Objects come best first, so that the first one to need a label sets its confidence. */
+function labelNamed(name: string, confidence: number, labels: Map<string, CompleteLabel>): CompleteLabel {
+  const known = labels.get(name)
+  if (known !== undefined) return known
+  const { parents, aliases, categories } = labelKind(name)
+  const label = {
+    Name: name,
+    Confidence: confidence,
+    Instances: [],
+    Parents: parents.map(named),
+    Aliases: aliases.map(named),
+    Categories: categories.map(named),
+  }
+  labels.set(name, label)
+  return label
+}
+
+function named(name: string): Named {
+  return { Name: name }
+}
+
+function instanceOf({ box, confidence }: DetectedObject) {
+  const { width, height, left, top } = box
+  return {
+    BoundingBox: { Width: width, Height: height, Left: left, Top: top },
+    Confidence: confidence,
+  } satisfies Instance
+}
