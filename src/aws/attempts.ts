@@ -1,7 +1,7 @@
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { pause } from '../daemon/stop-signal.ts'
 import { describeFault, type Fault, toFault } from './errors.ts'
-import { pauseMilliseconds, refuseHopeless, Stopped } from './retry.ts'
+import { giveUpAfter, pauseMilliseconds, refuseHopeless, Stopped } from './retry.ts'
 import type { Troubles } from './troubles.ts'
 
 /** A picture that cannot be analysed, for good; `message` is the reason that is recorded. */
@@ -19,7 +19,8 @@ export interface AttemptsOptions {
   readonly troubles: Troubles
   /** ends the waiting between attempts */
   readonly signal: AbortSignal
-  readonly random?: () => number
+  /** ends with exit 69 when nothing has succeeded for so long; undefined = never */
+  readonly giveUpMilliseconds?: number | undefined
 }
 
 /** Denials in a row, with nothing succeeding in between, after which access is taken to be gone altogether. */
@@ -33,6 +34,7 @@ const denialsBelieved = 3
 export class Attempts {
   readonly #options: AttemptsOptions
   #successes = 0
+  #succeededAt = performance.now()
 
   constructor(options: AttemptsOptions) {
     this.#options = options
@@ -56,7 +58,7 @@ export class Attempts {
           throw error
         this.#judge(toFault(error), picture)
       }
-      await pause(pauseMilliseconds(failures, this.#options.random ?? Math.random), this.#options.signal)
+      await pause(pauseMilliseconds(failures, Math.random), this.#options.signal)
       if (this.#options.signal.aborted) throw new Stopped()
     }
   }
@@ -64,6 +66,7 @@ export class Attempts {
   /** An answer about a picture, whatever it says, shows that the service works. */
   #succeeded(): void {
     this.#successes++
+    this.#succeededAt = performance.now()
     this.#options.troubles.over(this.#options.what)
   }
 
@@ -85,6 +88,7 @@ export class Attempts {
     } else if (fault.kind === 'denied' && ++picture.denials >= denialsBelieved) {
       refuseHopeless(fault, this.#options.what)
     }
+    giveUpAfter(this.#succeededAt, fault, this.#options)
     this.#options.troubles.of(this.#options.what, fault)
   }
 }

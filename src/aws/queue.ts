@@ -54,7 +54,7 @@ export class Queue {
     this.#sends = new Batches({
       maxItems: mostPerRequest,
       maxInFlight: 4,
-      send: (items) => this.#sendBatch(items),
+      send: (items) => this.#persistBatch('send to the queue', items, (rest) => this.#sendOnce(rest)),
     })
     this.#deletes = new Batches({
       maxItems: mostPerRequest,

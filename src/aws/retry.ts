@@ -72,7 +72,12 @@ export function refuseHopeless(fault: Fault, what: string): void {
   }
 }
 
-function giveUpAfter(since: number, fault: Fault, { what, giveUpMilliseconds }: Persistence): void {
+/** @param since ms of performance.now() when it last worked. @throws {ImgpipeError} `unavailable` when that is too long ago */
+export function giveUpAfter(
+  since: number,
+  fault: Fault,
+  { what, giveUpMilliseconds }: { what: string; giveUpMilliseconds?: number | undefined },
+): void {
   if (giveUpMilliseconds === undefined || fault.kind === 'credentials') return
   if (performance.now() - since < giveUpMilliseconds) return
   const minutes = Math.round(giveUpMilliseconds / 60_000)

@@ -16,6 +16,7 @@ export interface DiskWatch {
 
 const newline = 0x0a
 const retryMilliseconds = 1000
+const tailBytes = 64 * 1024
 const fullCodes = new Set(['ENOSPC', 'EDQUOT'])
 
 /**
@@ -109,9 +110,24 @@ export async function* readLog<Line extends object>(
   }
 }
 
+/** The records at the end of an append log, without reading the whole: those within its last 64 KiB. */
+export async function readTail<Line extends object>(path: string): Promise<Line[]> {
+  const file = await open(path, 'r')
+  try {
+    const { size } = await file.stat()
+    const start = Math.max(0, size - tailBytes)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, start)
+    const lines = buffer.toString('utf8', 0, bytesRead).split('\n')
+    // The first may be cut at its start and the last at its end: neither parses then.
+    return lines.map(parsed).filter((record): record is Line => typeof record === 'object' && record !== null)
+  } finally {
+    await file.close()
+  }
+}
+
 /** Splits at LF alone: Node's readline would also split at U+2028, which JSON leaves inside a line. */
 async function* wholeLines(path: string): AsyncGenerator<string> {
-  let rest = Buffer.alloc(0)
+  let rest: Buffer = Buffer.alloc(0)
   for await (const chunk of chunksOf(path)) {
     const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
     let start = 0
@@ -140,7 +156,7 @@ function parsed(text: string): unknown {
 }
 
 async function lengthOfWholeLines(file: FileHandle, size: number): Promise<number> {
-  const buffer = Buffer.alloc(64 * 1024)
+  const buffer = Buffer.alloc(tailBytes)
   for (let end = size; end > 0; ) {
     const start = Math.max(0, end - buffer.length)
     const { bytesRead } = await file.read(buffer, 0, end - start, start)
