@@ -14,6 +14,11 @@ export interface LocalCloudOptions {
   maxRequestsPerSecond?: number
   /** Recognition; the default starts the real models. One that is given is not closed. */
   vision?: Vision
+  /**
+   * Fills the cloud while its models load; it is ready only when this is done. S3 and SQS answer already.
+   * @param url the cloud's
+   */
+  prepare?: (url: string) => Promise<void>
   /** Where the server says what went wrong inside it. */
   log?: (line: string) => void
 }
@@ -32,18 +37,11 @@ export interface LocalCloud {
  * @throws {ImgpipeError} `unavailable` when the port is in use or the data folder cannot be used
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
-  const storage = await openStorage(options.dataDir)
-  const models = Promise.withResolvers<Vision>()
-  const cloud = new Cloud(
-    storage,
-    new RekognitionService(rekognitionOptions(options, storage, models.promise)),
-  )
+  const cloud = new Cloud(await openStorage(options.dataDir), options)
   try {
     // The port first: that it is in use should not be learnt only after the models have been loaded.
     await cloud.listen(options.port)
-    const vision = options.vision ?? (await startVision())
-    if (options.vision === undefined) cloud.closeAtEnd(vision)
-    models.resolve(vision)
+    await Promise.all([cloud.loadModels(options.vision), options.prepare?.(cloud.url)])
     cloud.ready = true
     return cloud
   } catch (error) {
@@ -52,24 +50,23 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   }
 }
 
-function rekognitionOptions(options: LocalCloudOptions, storage: Storage, vision: Promise<Vision>) {
-  const { maxRequestsPerSecond = 0, log = () => {} } = options
-  return { vision, objects: storage.objects, maxRequestsPerSecond, log }
-}
-
 class Cloud implements LocalCloud {
   ready = false
-  readonly #server: Server
   readonly #storage: Storage
   readonly #rekognition: RekognitionService
-  #vision: Vision | undefined
+  readonly #server: Server
+  readonly #vision = Promise.withResolvers<Vision>()
+  /** The models to close at the end: those that the cloud has started itself. */
+  #ownVision: Promise<Vision> | undefined
   #stopped: Promise<void> | undefined
 
-  constructor(storage: Storage, rekognition: RekognitionService) {
+  constructor(storage: Storage, { maxRequestsPerSecond = 0, log = () => {} }: LocalCloudOptions) {
     this.#storage = storage
-    this.#rekognition = rekognition
+    const vision = this.#vision.promise
+    const { objects } = storage
+    this.#rekognition = new RekognitionService({ vision, objects, maxRequestsPerSecond, log })
     this.#server = createServer((request, response) => this.#route(request, response))
-    // Longer than clients keep idle connections: one that is closed just when a request is sent is an error to them.
+    // Longer than clients keep idle connections: one that ends just as a request is sent is an error to them.
     this.#server.keepAliveTimeout = 75_000
   }
 
@@ -84,8 +81,10 @@ class Cloud implements LocalCloud {
     })
   }
 
-  closeAtEnd(vision: Vision): void {
-    this.#vision = vision
+  async loadModels(given: Vision | undefined): Promise<void> {
+    this.#ownVision = given === undefined ? startVision() : undefined
+    const vision = given ?? (await this.#ownVision)
+    if (vision !== undefined) this.#vision.resolve(vision)
   }
 
   stop(): Promise<void> {
@@ -99,7 +98,8 @@ class Cloud implements LocalCloud {
     await this.#storage.close()
     this.#server.closeAllConnections()
     await closed
-    await this.#vision?.close()
+    const vision = await this.#ownVision?.catch(() => undefined)
+    await vision?.close()
   }
 
   #route(request: IncomingMessage, response: ServerResponse): void {
@@ -108,7 +108,7 @@ class Cloud implements LocalCloud {
     } else if (request.url === '/health') {
       this.#sayHealth(response)
     } else {
-      // The address of a queue is also its URL's path, where some clients send to; fauxqs listens at "/" only.
+      // A queue's address has a path, which some clients send to; fauxqs hears SQS at "/" only.
       if (String(request.headers['x-amz-target']).startsWith('AmazonSQS.')) request.url = '/'
       this.#storage.app.routing(request, response)
     }
@@ -127,9 +127,9 @@ function portOf(server: Server): number {
   return typeof address === 'object' && address !== null ? address.port : 0
 }
 
-function cannotListen(port: number, cause: Error): Error {
-  if (!('code' in cause) || (cause.code !== 'EADDRINUSE' && cause.code !== 'EACCES')) return cause
-  const why = cause.code === 'EADDRINUSE' ? 'is in use by another program' : 'may be used by root only'
-  const message = `Port ${port} ${why}: end that program, or choose another port with --port.`
+function cannotListen(port: number, cause: NodeJS.ErrnoException): Error {
+  if (cause.code !== 'EADDRINUSE' && cause.code !== 'EACCES') return cause
+  const why = cause.code === 'EADDRINUSE' ? 'is in use by another program' : 'is for root only'
+  const message = `Port ${port} ${why}: choose another one with --port.`
   return new ImgpipeError('unavailable', message, { cause })
 }

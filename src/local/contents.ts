@@ -1,0 +1,144 @@
+import { createReadStream } from 'node:fs'
+import { readdir, stat } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
+import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { ImgpipeError } from '../daemon/exit-codes.ts'
+
+/** What a local cloud is given to begin with. */
+export interface CloudContents {
+  region: string
+  buckets: string[]
+  /** Made with the dead-letter queue that `deadLetterQueueFor` names. */
+  queue: string
+}
+
+export interface UploadOptions {
+  region: string
+  bucket: string
+  /** Searched with all folders in it; keys are the paths within it, with slashes. */
+  folder: string
+  signal?: AbortSignal
+}
+
+export interface Uploaded {
+  pictures: number
+  bytes: number
+}
+
+/** Signatures are not checked, but without credentials the SDK sends nothing. */
+const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+
+/** SQS's longest, in seconds: a reader that is started days later still finds its messages. */
+const retentionSeconds = 14 * 24 * 3600
+/** Far above the deliveries that a picture can need: only what is no message of ours should end there. */
+const maxReceiveCount = 100
+const uploadsAtATime = 8
+const contentTypes: ReadonlyMap<string, string> = new Map([
+  ['.jpg', 'image/jpeg'],
+  ['.jpeg', 'image/jpeg'],
+  ['.png', 'image/png'],
+])
+
+export function deadLetterQueueFor(queue: string): string {
+  return queue.endsWith('.fifo') ? `${queue.slice(0, -'.fifo'.length)}-dlq.fifo` : `${queue}-dlq`
+}
+
+/** Makes buckets and queues that are missing; those that are there stay as they are. */
+export async function fillCloud(url: string, { region, buckets, queue }: CloudContents): Promise<void> {
+  const s3 = s3Client(url, region)
+  const sqs = new SQSClient({ endpoint: url, region, credentials, useQueueUrlAsEndpoint: false })
+  try {
+    for (const bucket of buckets) await s3.send(new CreateBucketCommand({ Bucket: bucket }))
+    await createQueue(sqs, deadLetterQueueFor(queue), {})
+    await createQueue(sqs, queue, { RedrivePolicy: redrivePolicy(region, queue) })
+  } finally {
+    s3.destroy()
+    sqs.destroy()
+  }
+}
+
+async function createQueue(sqs: SQSClient, name: string, attributes: Record<string, string>): Promise<void> {
+  const fifo = name.endsWith('.fifo') ? { FifoQueue: 'true' } : {}
+  const retention = { MessageRetentionPeriod: String(retentionSeconds) }
+  const command = new CreateQueueCommand({
+    QueueName: name,
+    Attributes: { ...retention, ...fifo, ...attributes },
+  })
+  // The settings of a queue that is there already are its owner's choice.
+  await sqs.send(command).catch((error: Error) => {
+    if (error.name !== 'QueueNameExists') throw error
+  })
+}
+
+function redrivePolicy(region: string, queue: string): string {
+  const deadLetterTargetArn = `arn:aws:sqs:${region}:000000000000:${deadLetterQueueFor(queue)}`
+  return JSON.stringify({ deadLetterTargetArn, maxReceiveCount })
+}
+
+/**
+ * Uploads every JPEG and PNG of a folder, by its name's ending; nothing else is touched. Ends early when the
+ * signal is aborted.
+ *
+ * @throws {ImgpipeError} `usage` when the folder or something in it cannot be read
+ */
+export async function uploadPictures(url: string, options: UploadOptions): Promise<Uploaded> {
+  const paths = await picturesIn(options.folder)
+  const s3 = s3Client(url, options.region)
+  const uploaded = { pictures: 0, bytes: 0 }
+  const next = paths.values()
+  const uploader = async () => {
+    for (const path of next) {
+      if (options.signal?.aborted) return
+      const bytes = await uploadPicture(s3, options, path)
+      if (bytes === undefined) continue
+      uploaded.bytes += bytes
+      uploaded.pictures += 1
+    }
+  }
+  try {
+    await Promise.all(Array.from({ length: uploadsAtATime }, uploader))
+    return uploaded
+  } finally {
+    s3.destroy()
+  }
+}
+
+async function picturesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    const why = cause.code === 'ENOENT' ? 'there is no such folder' : cause.message
+    const message = `The pictures cannot be read from ${folder}: ${why}; give a folder of JPEG or PNG files.`
+    throw new ImgpipeError('usage', message, { cause })
+  })
+  return entries.filter((name) => contentTypes.has(ending(name))).map((name) => join(folder, name))
+}
+
+function ending(name: string): string {
+  return name.slice(name.lastIndexOf('.')).toLowerCase()
+}
+
+/** @returns the picture's size in bytes; undefined for what only has a picture's name, such as a folder */
+async function uploadPicture(
+  s3: S3Client,
+  options: UploadOptions,
+  path: string,
+): Promise<number | undefined> {
+  const file = await stat(path)
+  if (!file.isFile()) return undefined
+  const key = relative(options.folder, path).split(sep).join('/')
+  const contentType = contentTypes.get(ending(path))
+  await s3.send(
+    new PutObjectCommand({
+      Bucket: options.bucket,
+      Key: key,
+      Body: createReadStream(path),
+      ContentLength: file.size,
+      ContentType: contentType,
+    }),
+  )
+  return file.size
+}
+
+function s3Client(url: string, region: string): S3Client {
+  return new S3Client({ endpoint: url, region, credentials, forcePathStyle: true })
+}
