@@ -86,6 +86,6 @@ function leftOut({ pictures, outcomes }: RunStory): Html | false {
 }
 
 const footer = html`<footer>
-<p class="script-only"><kbd>/</kbd> search <kbd>Enter</kbd> enlarge <kbd>←</kbd> <kbd>→</kbd> previous, next <kbd>+</kbd> <kbd>−</kbd> zoom <kbd>b</kbd> boxes <kbd>Esc</kbd> close</p>
+<p class="keys script-only"><span><kbd>/</kbd> search</span> <span><kbd>Enter</kbd> enlarge</span> <span><kbd>←</kbd> <kbd>→</kbd> previous and next</span> <span><kbd>+</kbd> <kbd>−</kbd> zoom</span> <span><kbd>b</kbd> boxes</span> <span><kbd>Esc</kbd> close</span></p>
 <p>Made by <b>imgpipe report</b>. This page loads nothing but the pictures beside it.</p>
 </footer>`

@@ -5,6 +5,7 @@ const styles = [
   'base.css',
   'masthead.css',
   'plots.css',
+  'toolbar.css',
   'gallery.css',
   'viewer.css',
   'texts.css',

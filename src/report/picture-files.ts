@@ -4,8 +4,12 @@ import { describeFault, toFault } from '../aws/errors.ts'
 import { pictureFormat } from './picture-format.ts'
 import type { PictureRecord } from './records.ts'
 
-/** Brings a picture's bytes. It may throw what the AWS SDK throws. */
-export type FetchPicture = (bucket: string, key: string) => Promise<Uint8Array>
+/**
+ * Brings a picture's bytes. It may throw what the AWS SDK throws.
+ *
+ * @param etag of the picture that was analysed: boxes over another picture would be a lie
+ */
+export type FetchPicture = (bucket: string, key: string, etag: string | undefined) => Promise<Uint8Array>
 
 /** A picture in the report's folder, or one sentence on why there is none. */
 export type SavedPicture = PictureFile | { readonly missing: string }
@@ -71,12 +75,12 @@ class BucketOfPictures {
   }
 
   /** @returns the bytes, or why there are none */
-  async fetch({ bucket, key }: PictureRecord): Promise<Uint8Array | string> {
+  async fetch({ bucket, key, etag }: PictureRecord): Promise<Uint8Array | string> {
     if (this.#givenUp !== undefined) return this.#givenUp
     // A stranger's message may name any bucket: the reader fetched nothing from there, nor does the report.
     if (bucket !== undefined && bucket !== this.#bucket) return `It is in another bucket, ${bucket}.`
     try {
-      const bytes = await this.#fetchPicture(this.#bucket, key)
+      const bytes = await this.#fetchPicture(this.#bucket, key, etag)
       this.#errorsInARow = 0
       return bytes
     } catch (error) {
@@ -86,7 +90,7 @@ class BucketOfPictures {
 
   #reason(error: unknown): string {
     const fault = toFault(error)
-    if (fault.kind === 'gone') return 'It is no longer in the bucket.'
+    if (fault.kind === 'gone') return 'It is no longer in the bucket, or another picture has its name now.'
     const reason = `It could not be fetched from the bucket (${describeFault(fault)}).`
     this.#errorsInARow += 1
     if (this.#errorsInARow >= errorsToGiveUp) this.#givenUp = reason

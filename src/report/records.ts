@@ -18,6 +18,8 @@ export interface PictureRecord {
   readonly key: string
   /** Where it was looked for, when that was not the run's own bucket. */
   readonly bucket: string | undefined
+  /** Of the picture that was analysed. */
+  readonly etag: string | undefined
   readonly outcome: Outcome
   readonly reason: string | undefined
   /** The label's, 0 to 100 */
@@ -44,6 +46,7 @@ export function pictureRecord(json: unknown): PictureRecord | undefined {
     key,
     outcome,
     bucket: textOf(json.bucket),
+    etag: textOf(json.etag),
     reason: textOf(json.reason),
     confidence: numberOf(json.confidence),
     boxes: listOf(json.boxes).flatMap(boxes),
