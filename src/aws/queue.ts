@@ -18,6 +18,7 @@ import type { Troubles } from './troubles.ts'
 
 /** SQS takes so many entries in a batch and gives so many messages in a receive. */
 export const mostPerRequest = 10
+const visibilityMilliseconds = 5000
 
 export interface QueueOptions {
   readonly troubles: Troubles
@@ -97,7 +98,7 @@ export class Queue {
 
   /**
    * Tries once, in batches; a message whose visibility cannot be changed just comes again when its time is over.
-   * @throws {Fault} when a whole batch fails
+   * @throws {Error} the SDK's, when a whole batch fails
    */
   async changeVisibility(receiptHandles: readonly string[], visibilitySeconds: number): Promise<void> {
     for (let first = 0; first < receiptHandles.length; first += mostPerRequest) {
@@ -107,9 +108,8 @@ export class Queue {
         VisibilityTimeout: visibilitySeconds,
       }))
       const command = new ChangeMessageVisibilityBatchCommand({ QueueUrl: this.url, Entries })
-      await this.#sqs.send(command, { abortSignal: this.#options.stop.hard }).catch((error) => {
-        throw toFault(error)
-      })
+      // Not cut by a hard stop: giving messages back is the last thing that a stopping reader does.
+      await this.#sqs.send(command, { abortSignal: AbortSignal.timeout(visibilityMilliseconds) })
     }
   }
 

@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import { loadSettings } from '../config/settings.ts'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { stopOnSignals } from '../daemon/stop-signal.ts'
-import { type CloudContents, deadLetterQueueFor, fillCloud, uploadPictures } from '../local/contents.ts'
-import { type LocalCloud, startLocalCloud } from '../local/server.ts'
+import type { CloudContents } from '../local/contents.ts'
+import type { LocalCloud } from '../local/server.ts'
 
 export interface LocalOptions {
   /** Default 4566; 0 = any free one. */
@@ -69,6 +69,7 @@ function readRate(text: string): number {
  */
 export async function runLocal(options: LocalOptions, surroundings: LocalSurroundings): Promise<void> {
   const { stopSignal, print } = surroundings
+  const { startLocalCloud } = await localParts()
   const contents = contentsOf(options)
   print('Starting the local cloud (the recognition models take a few seconds) …')
   const cloud = await startLocalCloud({
@@ -78,10 +79,31 @@ export async function runLocal(options: LocalOptions, surroundings: LocalSurroun
     log: print,
     prepare: (url) => prepare(url, contents, options, surroundings),
   })
-  for (const line of welcome(cloud, contents, options)) print(line)
+  for (const line of await welcome(cloud, contents, options)) print(line)
   await aborted(stopSignal)
   print('Stopping the local cloud …')
   await cloud.stop()
+}
+
+/**
+ * The local cloud's own parts, loaded only when it is wanted: an installed host has no development packages.
+ *
+ * @throws {ImgpipeError} `usage` where they are missing
+ */
+export async function localParts() {
+  try {
+    const [contents, server] = await Promise.all([
+      import('../local/contents.ts'),
+      import('../local/server.ts'),
+    ])
+    return { ...contents, ...server }
+  } catch (cause) {
+    throw new ImgpipeError(
+      'usage',
+      'The local cloud needs the development packages, which an installed imgpipe does not have: run it in a checkout, as "npm run imgpipe -- local".',
+      { cause },
+    )
+  }
 }
 
 type Contents = CloudContents & { bucket: string }
@@ -98,6 +120,7 @@ async function prepare(
   options: LocalOptions,
   { stopSignal, print }: LocalSurroundings,
 ): Promise<void> {
+  const { fillCloud, uploadPictures } = await localParts()
   await fillCloud(url, contents)
   if (options.photos === undefined) return
   const { bucket, region } = contents
@@ -107,7 +130,12 @@ async function prepare(
   print(`Uploaded ${pictures} pictures (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
 }
 
-function welcome({ url }: LocalCloud, { bucket, queue, region }: Contents, options: LocalOptions): string[] {
+async function welcome(
+  { url }: LocalCloud,
+  { bucket, queue, region }: Contents,
+  options: LocalOptions,
+): Promise<string[]> {
+  const { deadLetterQueueFor } = await localParts()
   const kept = options.data === undefined ? 'in memory: all is gone when it ends' : `in ${options.data}`
   const quota = options.maxRps ? `${options.maxRps} requests a second for each operation` : 'none'
   return [

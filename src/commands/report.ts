@@ -26,7 +26,9 @@ interface ReportSurroundings {
 export function addReport(program: Command): void {
   program
     .command('report')
-    .description('write a web page of a run: each picture with its boxes, the text beside it, figures and plots')
+    .description(
+      'write a web page of a run: each picture with its boxes, the text beside it, figures and plots',
+    )
     .option('--run <id>', 'the run to tell of (default: the one that finished last)')
     .option('--out <folder>', 'folder for index.html and the pictures (default: report-RUN)')
     .option(
@@ -68,7 +70,9 @@ export async function runReport(
   const request = { stateDir, bucket, label, run, out, maxPictures, fetchPicture: pictureFetcher(s3) }
   const report = await writeReport(request)
   const { pictures, missing, firstMissing } = report
-  print(`Report of run ${report.run}${report.finished ? '' : ' so far'}: ${pictures} pictures, ${report.index}`)
+  print(
+    `Report of run ${report.run}${report.finished ? '' : ' so far'}: ${pictures} pictures, ${report.index}`,
+  )
   if (missing > 0) print(`${missing} of them could not be shown; the first: ${firstMissing}`)
   return report
 }

@@ -30,6 +30,7 @@ export class AppendLog<Line extends object> {
   readonly #watch: DiskWatch
   readonly #lines: Batches<string>
   #size: number
+  #newest = Promise.resolve()
 
   static async open<Line extends object>(path: string, watch: DiskWatch): Promise<AppendLog<Line>> {
     try {
@@ -58,10 +59,13 @@ export class AppendLog<Line extends object> {
    * @throws {ImgpipeError} `disk` when it cannot be written, or there was no room until `giveUp`
    */
   append(record: Line): Promise<void> {
-    return this.#lines.add(`${JSON.stringify(record)}\n`)
+    this.#newest = this.#lines.add(`${JSON.stringify(record)}\n`)
+    return this.#newest
   }
 
+  /** Closes the file once the records under way are written. */
   async close(): Promise<void> {
+    await this.#newest.catch(() => undefined)
     await this.#file.close()
   }
 

@@ -4,6 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 export interface StopSignals {
   readonly soft: AbortSignal
   readonly hard: AbortSignal
+  /** stops softly, as the first signal does */
+  begin(): void
 }
 
 /** From the first signal until work in hand is cut off; the units' TimeoutStopSec is above it. */
@@ -16,14 +18,14 @@ const graceMilliseconds = 20_000
 export function stopOnSignals(): StopSignals {
   const soft = new AbortController()
   const hard = new AbortController()
-  const onSignal = () => {
-    if (soft.signal.aborted) hard.abort()
-    else setTimeout(() => hard.abort(), graceMilliseconds).unref()
+  const begin = () => {
+    if (!soft.signal.aborted) setTimeout(() => hard.abort(), graceMilliseconds).unref()
     soft.abort()
   }
+  const onSignal = () => (soft.signal.aborted ? hard.abort() : begin())
   process.on('SIGTERM', onSignal)
   process.on('SIGINT', onSignal)
-  return { soft: soft.signal, hard: hard.signal }
+  return { soft: soft.signal, hard: hard.signal, begin }
 }
 
 /** Waits; ends early, without an error, when the signal aborts. */

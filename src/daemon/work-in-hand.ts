@@ -14,6 +14,11 @@ export class WorkInHand {
     return this.#running.size
   }
 
+  /** How many more may be started now. */
+  get left(): number {
+    return this.#limit() - this.#running.size
+  }
+
   /** Starts work at once; it must deal with its own troubles: an error is taken for the end of everything. */
   start(work: () => Promise<void>): void {
     const piece = {}

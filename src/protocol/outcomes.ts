@@ -18,7 +18,7 @@ export interface OutcomeSubject {
   readonly boxes?: readonly BoxTuple[]
   /** when the detector's message reached the queue, ms since 1970 */
   readonly sentAt?: number
-  /** SQS's MessageId, by which a repeated message of a foreign run is known again */
+  /** SQS's MessageId, in foreign runs only: by it a repeated message is known again */
   readonly id?: string
 }
 
@@ -44,4 +44,7 @@ export type CallCounts = Readonly<Record<string, number>>
 export type LedgerLine =
   | Outcome
   | { readonly end: RunEnd; readonly at: number; readonly id?: string }
+  /** "-1" of a foreign run, which does not say how many there are */
+  | { readonly last: true; readonly at: number; readonly id?: string }
+  /** requests of the run so far */
   | { readonly calls: CallCounts; readonly at: number }

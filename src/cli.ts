@@ -1,0 +1,32 @@
+#!/usr/bin/env node
+import { CommanderError } from 'commander'
+import { createProgram } from './commands/program.ts'
+import { exitCodes, ImgpipeError } from './daemon/exit-codes.ts'
+
+try {
+  await createProgram().parseAsync()
+} catch (error) {
+  process.exitCode = tell(error)
+}
+// What still holds the event loop is only what waits: idle connections, timers of a run that has failed.
+process.exit()
+
+/** @returns the exit code of what ended the program, having said why in one sentence */
+function tell(error: unknown): number {
+  if (error instanceof CommanderError) return tellUsage(error)
+  if (error instanceof ImgpipeError) {
+    process.stderr.write(`imgpipe: ${error.message}\n`)
+    return error.exitCode
+  }
+  process.stderr.write(
+    `imgpipe: this should not happen; please report it: ${error instanceof Error ? error.stack : error}\n`,
+  )
+  return 1
+}
+
+function tellUsage({ code, exitCode, message }: CommanderError): number {
+  if (exitCode === 0) return exitCodes.done
+  if (code === 'commander.help') return exitCodes.usage
+  process.stderr.write(`imgpipe: ${message.replace(/^error: /, '')} ("imgpipe --help" shows what there is)\n`)
+  return exitCodes.usage
+}

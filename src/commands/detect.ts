@@ -1,0 +1,15 @@
+import type { Command } from 'commander'
+import { detect } from '../detector/detect.ts'
+import { workerContext } from './worker-context.ts'
+
+/** Adds `imgpipe detect` to the program. */
+export function addDetect(program: Command): void {
+  program
+    .command('detect')
+    .description('worker A: look for cars in the bucket once, or go on with an interrupted run')
+    .action(async (_options: object, command: Command) => {
+      const context = await workerContext('detector', command.optsWithGlobals<{ config?: string }>().config)
+      await detect(context)
+      context.clients.close()
+    })
+}

@@ -1,0 +1,154 @@
+import { copyFile, open, readdir, rename, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { diskError, isFull, syncFolder } from '../daemon/append-log.ts'
+import type { Outcome } from '../protocol/outcomes.ts'
+import {
+  type ResultsHead,
+  resultsJsonEnd,
+  resultsJsonPicture,
+  resultsJsonStart,
+  resultsLine,
+} from '../protocol/results.ts'
+import { runFolder } from './ledger.ts'
+
+/** results.txt and results.json of a run, each written whole: temporary file, fsync, rename, fsync of the folder. */
+export async function publishRun(
+  stateDir: string,
+  head: ResultsHead,
+  outcomes: () => AsyncGenerator<Outcome>,
+): Promise<void> {
+  const folder = runFolder(stateDir, head.run)
+  try {
+    await writeFiles(folder, head, outcomes())
+    await rename(join(folder, 'results.json.tmp'), join(folder, 'results.json'))
+    // Last, for a run with a results.txt is finished.
+    await rename(join(folder, 'results.txt.tmp'), join(folder, 'results.txt'))
+    await syncFolder(folder)
+    await showAsLatest(stateDir, head.run)
+  } catch (error) {
+    if (isFull(error)) throw error
+    throw diskError(folder, error)
+  }
+}
+
+async function writeFiles(
+  folder: string,
+  head: ResultsHead,
+  outcomes: AsyncGenerator<Outcome>,
+): Promise<void> {
+  const json = await TextFile.create(join(folder, 'results.json.tmp'))
+  const text = await TextFile.create(join(folder, 'results.txt.tmp'))
+  try {
+    let isFirst = true
+    await json.write(resultsJsonStart(head))
+    for await (const outcome of outcomes) {
+      await json.write(resultsJsonPicture(outcome, isFirst))
+      if (outcome.outcome === 'text') await text.write(resultsLine(outcome))
+      isFirst = false
+    }
+    await json.write(resultsJsonEnd)
+    await json.sync()
+    await text.sync()
+  } finally {
+    await json.close()
+    await text.close()
+  }
+}
+
+/** Makes stateDir/results.txt the same as the run's, in one step. */
+async function showAsLatest(stateDir: string, run: string): Promise<void> {
+  const temporary = join(stateDir, 'results.txt.tmp')
+  await copyFile(join(runFolder(stateDir, run), 'results.txt'), temporary)
+  const file = await open(temporary, 'r+')
+  try {
+    await file.chmod(0o644)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+  await rename(temporary, join(stateDir, 'results.txt'))
+  await syncFolder(stateDir)
+}
+
+/** The run that finished last, by what its results.json says; undefined when none has. */
+export async function latestFinished(
+  stateDir: string,
+): Promise<{ run: string; finishedAt: number } | undefined> {
+  let latest: { run: string; finishedAt: number } | undefined
+  for (const run of await finishedRuns(stateDir)) {
+    const finishedAt = await finishedAtOf(stateDir, run)
+    if (!latest || finishedAt > latest.finishedAt) latest = { run, finishedAt }
+  }
+  return latest
+}
+
+/** A crash between the last two renames of a run leaves stateDir/results.txt behind by one: this catches up. */
+export async function repairLatest(
+  stateDir: string,
+): Promise<{ run: string; finishedAt: number } | undefined> {
+  const latest = await latestFinished(stateDir)
+  if (latest) await showAsLatest(stateDir, latest.run)
+  return latest
+}
+
+async function finishedRuns(stateDir: string): Promise<string[]> {
+  const runs = await readdir(join(stateDir, 'runs')).catch(() => [])
+  const isFinished = await Promise.all(runs.map((run) => isRunFinished(stateDir, run)))
+  return runs.filter((_, place) => isFinished[place])
+}
+
+export function isRunFinished(stateDir: string, run: string): Promise<boolean> {
+  return stat(join(runFolder(stateDir, run), 'results.txt')).then(
+    () => true,
+    () => false,
+  )
+}
+
+async function finishedAtOf(stateDir: string, run: string): Promise<number> {
+  const file = await open(join(runFolder(stateDir, run), 'results.json'), 'r').catch(() => undefined)
+  try {
+    const { buffer, bytesRead } = (await file?.read(Buffer.alloc(4096), 0, 4096, 0)) ?? {}
+    const finishedAt = /"finishedAt":"([^"]+)"/.exec(buffer?.toString('utf8', 0, bytesRead) ?? '')?.[1]
+    return finishedAt ? Date.parse(finishedAt) : 0
+  } finally {
+    await file?.close()
+  }
+}
+
+/** A file written piece by piece through a buffer of 64 KiB. */
+class TextFile {
+  readonly #file: Awaited<ReturnType<typeof open>>
+  #waiting: string[] = []
+  #length = 0
+
+  static async create(path: string): Promise<TextFile> {
+    const file = await open(path, 'w', 0o644)
+    await file.chmod(0o644)
+    return new TextFile(file)
+  }
+
+  private constructor(file: Awaited<ReturnType<typeof open>>) {
+    this.#file = file
+  }
+
+  async write(text: string): Promise<void> {
+    this.#waiting.push(text)
+    this.#length += text.length
+    if (this.#length >= 65_536) await this.#flush()
+  }
+
+  async sync(): Promise<void> {
+    await this.#flush()
+    await this.#file.sync()
+  }
+
+  close(): Promise<void> {
+    return this.#file.close()
+  }
+
+  async #flush(): Promise<void> {
+    await this.#file.appendFile(this.#waiting.join(''))
+    this.#waiting = []
+    this.#length = 0
+  }
+}

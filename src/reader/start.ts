@@ -1,0 +1,93 @@
+import { toFault } from '../aws/errors.ts'
+import { Pictures } from '../aws/pictures.ts'
+import { Queue } from '../aws/queue.ts'
+import { untilItWorks } from '../aws/retry.ts'
+import type { DiskWatch } from '../daemon/append-log.ts'
+import { ForeignRun } from './foreign-run.ts'
+import { HeldMessages } from './held-messages.ts'
+import { LocalRuns } from './local-runs.ts'
+import { Reader, type ReaderParts } from './read.ts'
+
+export type ReadContext = Pick<ReaderParts, 'settings' | 'clients' | 'log' | 'manager' | 'troubles' | 'stop'>
+
+/** A stopping reader waits for its long poll, so that is kept at ten seconds; with --once nobody wants to wait. */
+const waitSeconds = { resident: 10, once: 2 }
+/** A message of a killed reader is seen by the next one after so long at most. */
+const longestVisibilitySeconds = 60
+const usualVisibilitySeconds = 30
+
+/**
+ * Worker B: reads until it is asked to stop.
+ *
+ * @param options.onFinished called with each run whose results are published
+ * @throws {ImgpipeError} when a person has to act first
+ */
+export async function read(
+  context: ReadContext,
+  options: { once: boolean; onFinished: (run: string) => void },
+): Promise<void> {
+  const { settings, clients, troubles, stop, log, manager } = context
+  const queue = await Queue.open(clients.sqs, settings.queue, { troubles, stop })
+  const ownSeconds = await queue.visibilitySeconds()
+  const visibilitySeconds = Math.max(
+    2,
+    Math.min(ownSeconds ?? usualVisibilitySeconds, longestVisibilitySeconds),
+  )
+  await findBucket(context)
+  const { stateDir, bucket, label } = settings
+  const watch = diskWatch(context)
+  const book = await LocalRuns.open({
+    stateDir,
+    bucket,
+    label,
+    log,
+    watch,
+    calls: clients.calls,
+    onFinished: options.onFinished,
+  })
+  const held = new HeldMessages(queue, troubles, visibilitySeconds)
+  const reader = new Reader({
+    ...context,
+    queue,
+    book,
+    foreign: new ForeignRun(book),
+    held,
+    visibilitySeconds,
+    waitSeconds: options.once ? waitSeconds.once : waitSeconds.resident,
+  })
+  log.info('the reader is ready', { queue: queue.url, bucket, stateDir })
+  try {
+    await reader.go()
+  } finally {
+    manager.stopping()
+    await book.close()
+    log.info('the reader has stopped')
+  }
+}
+
+/** A bucket that is not there is told at once and not with the first picture; one that may not be listed is fine. */
+async function findBucket({ settings, clients, troubles, stop }: ReadContext): Promise<void> {
+  const pictures = new Pictures(clients.s3, stop)
+  const look = () =>
+    pictures.regionOf(settings.bucket).catch((error) => {
+      if (toFault(error).kind !== 'denied') throw error
+    })
+  await untilItWorks(look, { what: `read the bucket "${settings.bucket}"`, troubles, signal: stop.soft })
+}
+
+function diskWatch({ log, manager, stop }: ReadContext): DiskWatch {
+  let isTold = false
+  return {
+    full(path) {
+      manager.alive()
+      if (!isTold)
+        log.warn(`the disk is full: ${path} cannot grow; no messages are taken until there is room`)
+      isTold = true
+    },
+    roomAgain(path) {
+      log.info(`there is room again: ${path} grows`)
+      isTold = false
+    },
+    giveUp: stop.soft,
+  }
+}
