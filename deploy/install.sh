@@ -113,15 +113,16 @@ install_imgpipe() {
   keep_role
   drop_old_releases
   start_reader
-  say_what_next
+  [[ $dry_run == yes ]] || say_what_next
 }
 
 only_one_at_a_time() {
-  [[ $dry_run == yes ]] && return
+  [[ $dry_run == yes ]] && return 0
   exec {lock}>/run/lock/imgpipe-install.lock
   flock --nonblock "$lock" || die 'another install.sh is at work on this host: wait until it is done.'
 }
 
+# Within a trap a bare "return" returns the status from before the trap: every return here names its own.
 # shellcheck disable=SC2317 # the EXIT trap calls it
 clean_up() {
   local status=$?

@@ -6,25 +6,22 @@
 # (t2) there is no serial number, and the device has the name that it was attached with: /dev/sdf is /dev/xvdf.
 set -euo pipefail
 
-devices=${IMGPIPE_DEVICES:-/dev}
-wait_seconds=${IMGPIPE_WAIT_SECONDS:-300}
-
 main() {
-  if (($# != 1)) || [[ ! $1 =~ ^vol-[0-9a-f]+$ ]]; then
-    echo 'Usage: attached-volume.sh VOLUME-ID (such as vol-0123456789abcdef0)' >&2
+  if (($# < 1 || $# > 2)) || [[ ! $1 =~ ^vol-[0-9a-f]+$ || ! ${2:-300} =~ ^[0-9]+$ ]]; then
+    echo 'Usage: attached-volume.sh VOLUME-ID [SECONDS], such as: attached-volume.sh vol-0123456789abcdef0 300' >&2
     exit 64
   fi
-  local link
-  for ((waited = 0; waited <= wait_seconds; waited++)); do
-    for link in "$devices/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}" "$devices/xvdf"; do
-      if [[ -e $link ]]; then
-        readlink --canonicalize "$link"
+  local seconds=${2:-300} device
+  for ((waited = 0; waited <= seconds; waited++)); do
+    ((waited == 0)) || sleep 1
+    for device in "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_${1/-/}" /dev/xvdf; do
+      if [[ -e $device ]]; then
+        readlink --canonicalize "$device"
         return
       fi
     done
-    sleep 1
   done
-  echo "attached-volume.sh: $1 was not attached within $wait_seconds seconds: look for it in EC2's list of volumes." >&2
+  echo "attached-volume.sh: $1 was not attached within $seconds seconds: look for it in EC2's list of volumes." >&2
   exit 1
 }
 

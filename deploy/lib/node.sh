@@ -53,7 +53,7 @@ install_by_apt() {
     [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] ||
       lacking+=("$name")
   done
-  ((${#lacking[@]} == 0)) && return
+  ((${#lacking[@]} == 0)) && return 0
   change_quietly apt-get update || die 'apt-get could not update its lists: what it said is above.'
   change_quietly env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${lacking[@]}" ||
     die "apt-get could not install ${lacking[*]}: what it said is above."
@@ -88,7 +88,7 @@ fetch_node() {
 find_headers() {
   local folder=$1 version
   headers=$(dirname "$(dirname "$node")")
-  if headers_fit "$headers"; then return; fi
+  if headers_fit "$headers"; then return 0; fi
   headers=$folder/node_modules/node-linux-$arch
   version=$("$node" --print process.versions.node)
   change_quietly "${npm[@]}" install --prefix "$folder" --no-save --loglevel=error --ignore-scripts \
@@ -99,6 +99,6 @@ find_headers() {
 headers_fit() {
   local wanted found
   wanted=$("$node" --print process.versions.modules)
-  found=$(awk '/define NODE_MODULE_VERSION/ { print $3 }' "$1/include/node/node_version.h" 2>/dev/null)
+  found=$(awk '/define NODE_MODULE_VERSION [0-9]/ { print $3 }' "$1/include/node/node_version.h" 2>/dev/null)
   [[ -n $found && $found == "$wanted" ]]
 }

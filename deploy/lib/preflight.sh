@@ -80,7 +80,7 @@ check_commands() {
 }
 
 stop_if_missing() {
-  ((${#missing[@]} == 0)) && return
+  ((${#missing[@]} == 0)) && return 0
   complain 'nothing was changed, because this host lacks:'
   printf '  - %s\n' "${missing[@]}" >&2
   exit 1

@@ -18,9 +18,9 @@ name_release() {
 
 bring_release() {
   step "Release ${release##*/}"
-  if [[ -d $release ]] && release_works "$release"; then
+  if [[ -d $release ]] && release_works "$release" 2>/dev/null; then
     note 'is built and works'
-    return
+    return 0
   fi
   build_release "$releases/.${release##*/}.partial"
 }
@@ -36,7 +36,7 @@ build_release() {
   change ln --symbolic "$node" "$aside/bin/node"
   install_packages "$aside"
   change chmod --recursive u=rwX,go=rX "$aside"
-  [[ $dry_run == yes ]] || release_works "$aside" loudly ||
+  [[ $dry_run == yes ]] || release_works "$aside" ||
     die 'the new release does not run as user imgpipe (see above): nothing was switched, what ran before still runs.'
   change rm --recursive --force "$release"
   change mv --no-target-directory "$aside" "$release"
@@ -50,7 +50,7 @@ install_packages() {
     die 'the packages could not be fetched from the npm registry: what npm said is above.'
   if [[ $dry_run == yes ]]; then
     note "\$ npm rebuild sd-notify (with the headers of $node)"
-    return
+    return 0
   fi
   find_headers "$work"
   change_quietly env PATH="$(dirname "$node"):$PATH" ${headers:+npm_package_config_node_gyp_nodedir="$headers"} \
@@ -60,10 +60,8 @@ install_packages() {
 
 # Whether the program and its native part load in the Node of the units, as the user of the units.
 release_works() {
-  local folder=$1 errors=/dev/null
-  [[ ${2:-} != loudly ]] || errors=/dev/stderr
-  runuser --user imgpipe -- env --chdir="$folder" bin/node --eval 'require("sd-notify")' 2>"$errors" &&
-    runuser --user imgpipe -- "$folder/bin/node" "$folder/src/cli.ts" --version >/dev/null 2>"$errors"
+  runuser --user imgpipe -- env --chdir="$1" bin/node --eval 'require("sd-notify")' &&
+    runuser --user imgpipe -- "$1/bin/node" "$1/src/cli.ts" --version >/dev/null
 }
 
 # Makes the release the one in use. If anything fails from here to the end, the EXIT trap calls go_back.
@@ -72,7 +70,7 @@ switch_release() {
   switching=yes
   install_units "$release"
   if [[ $before != "$release" ]]; then
-    step "Switch from ${before:+${before##*/}}${before:-nothing} to ${release##*/}"
+    step "Switch to ${release##*/}${before:+ (until now: ${before##*/})}"
     changed=yes
     point_link "$release" "$current"
   fi
@@ -96,7 +94,7 @@ go_back() {
   complain "${before##*/} is in use again; the log of the failure: journalctl -u imgpipe-reader"
 }
 
-# Keeps the release in use and the one before it.
+# Keeps the release in use and the one before it, and the Nodes that they run on.
 drop_old_releases() {
   local folder
   for folder in "$releases"/*/ "$releases"/.*.partial/; do
@@ -104,4 +102,16 @@ drop_old_releases() {
     [[ -d $folder && $folder != "$release" && $folder != "$(readlink "$previous" || true)" ]] || continue
     change rm --recursive --force "$folder"
   done
+  for folder in "$node_folder"/*/; do
+    [[ -d $folder ]] || continue
+    is_used "${folder}bin/node" || change rm --recursive --force "$folder"
+  done
+}
+
+is_used() {
+  local link
+  for link in "$releases"/*/bin/node; do
+    [[ $(readlink "$link") != "$1" ]] || return 0
+  done
+  return 1
 }

@@ -21,7 +21,7 @@ change() {
 # change, for a command whose many words are of interest only when it fails.
 change_quietly() {
   printf '    $ %s\n' "$*"
-  [[ $dry_run == yes ]] && return
+  [[ $dry_run == yes ]] && return 0
   local output
   output=$("$@" 2>&1) || {
     printf '%s\n' "$output" >&2
@@ -33,7 +33,7 @@ change_quietly() {
 # sets "changed" to yes when it was not.
 put_file() {
   local mode=$1 source=$2 target=$3
-  if cmp --silent "$source" "$target" && [[ $(stat --format=%a "$target") == "${mode#0}" ]]; then return; fi
+  if cmp --silent "$source" "$target" && [[ $(stat --format=%a "$target") == "${mode#0}" ]]; then return 0; fi
   changed=yes
   change install -D --mode="$mode" "$source" "$target"
 }
@@ -41,7 +41,7 @@ put_file() {
 # Points the symbolic link LINK at TARGET in one step: whoever looks sees the old target or the new one.
 point_link() {
   local target=$1 link=$2
-  if [[ $(readlink "$link" || true) == "$target" ]]; then return; fi
+  if [[ $(readlink "$link" || true) == "$target" ]]; then return 0; fi
   change ln --symbolic --force --no-dereference "$target" "$link.new"
   change mv --no-target-directory "$link.new" "$link"
 }

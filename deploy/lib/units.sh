@@ -7,12 +7,8 @@ state=/var/lib/imgpipe
 all_units=(imgpipe-detector.service imgpipe-detector@.service imgpipe-detector.timer
   imgpipe-reader.service imgpipe-reader@.service)
 
-units_of_role() {
-  case $1 in
-    detector) printf '%s\n' "${all_units[@]:0:3}" ;;
-    reader) printf '%s\n' "${all_units[@]:3}" ;;
-    both) printf '%s\n' "${all_units[@]}" ;;
-  esac
+is_of_role() {
+  [[ $role == both || $1 == imgpipe-${role}[.@]* ]]
 }
 
 make_user_and_folders() {
@@ -35,7 +31,7 @@ install_units() {
   local from=$1/deploy/systemd unit
   step "Units of the role $role"
   for unit in "${all_units[@]}"; do
-    if units_of_role "$role" | grep --quiet --line-regexp --fixed-strings "$unit"; then
+    if is_of_role "$unit"; then
       put_file 0644 "$from/$unit" "$units/$unit"
     elif [[ -e $units/$unit ]]; then
       remove_unit "$unit"
@@ -69,7 +65,7 @@ label_files() {
 reload_units() {
   if [[ $changed == no ]]; then
     note 'unchanged'
-    return
+    return 0
   fi
   change systemctl daemon-reload
   [[ $dry_run == yes ]] || verify_units
@@ -77,17 +73,18 @@ reload_units() {
 
 verify_units() {
   local unit complaints
-  while read -r unit; do
+  for unit in "${all_units[@]}"; do
+    is_of_role "$unit" || continue
     complaints=$(systemd-analyze verify "${unit/@./@example.}" 2>&1) && [[ -z $complaints ]] && continue
     complaints=$(grep --fixed-strings imgpipe <<<"$complaints") || continue
     die "systemd does not accept $unit: $complaints"
-  done < <(units_of_role "$role")
+  done
 }
 
 # An upgrade restarts what was running, and nothing else: a detector's run goes on in its own release.
 restart_readers() {
   local unit
-  [[ $changed == yes ]] || return 0
+  [[ $changed == yes && $role != detector ]] || return 0
   for unit in "${active_readers[@]}"; do
     change systemctl restart "$unit"
   done
@@ -98,13 +95,13 @@ restart_readers() {
 start_reader() {
   [[ $role != detector ]] || return 0
   if [[ $reader_is_new == no ]]; then
-    systemctl --quiet is-active imgpipe-reader.service ||
+    [[ -n $(units_in_state active,activating imgpipe-reader.service) ]] ||
       note 'The reader is not running: sudo systemctl start imgpipe-reader'
-    return
+    return 0
   fi
   step 'Start the reader'
   change_quietly systemctl enable imgpipe-reader.service
-  if change systemctl start imgpipe-reader.service; then return; fi
+  if change systemctl start imgpipe-reader.service; then return 0; fi
   note 'The reader is installed but does not start yet. It says:'
   journalctl --unit=imgpipe-reader --lines=3 --output=cat --no-pager | sed 's/^/      /'
   note "Put that right (settings: $settings/imgpipe.json), then: sudo systemctl start imgpipe-reader"

@@ -37,7 +37,7 @@ mount_volume() {
   step "Volume $volume for $state"
   if volume_is_mounted; then
     note 'is mounted'
-    return
+    return 0
   fi
   make_file_system
   local uuid
@@ -55,7 +55,7 @@ make_file_system() {
   case $type in
     ext4 | xfs)
       note "has a file system ($type) already: it is kept as it is"
-      return
+      return 0
       ;;
     '') ;;
     *) die "$volume holds something else ($type): give a blank volume, or one with ext4 or xfs." ;;
@@ -67,7 +67,7 @@ make_file_system() {
 }
 
 add_fstab_line() {
-  if grep --quiet --fixed-strings --line-regexp "$1" /etc/fstab; then return; fi
+  if grep --quiet --fixed-strings --line-regexp "$1" /etc/fstab; then return 0; fi
   note "adding to /etc/fstab: $1"
   [[ $dry_run == yes ]] || printf '%s\n' "$1" >>/etc/fstab
 }
