@@ -4,7 +4,7 @@ import { InFlightLimit } from './in-flight.ts'
 import { Pace, type Ticket } from './pace.ts'
 import { Stopped } from './retry.ts'
 
-const shortestTimeoutMs = 10_000
+const shortestTimeoutMs = 20_000
 const longestTimeoutMs = 60_000
 /** A call is given up after so many times the usual latency. */
 const timeoutLatencies = 8

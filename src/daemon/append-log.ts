@@ -114,13 +114,13 @@ export async function* readLog<Line extends object>(
   }
 }
 
-/** The records at the end of an append log, without reading the whole: those within its last 64 KiB. */
-export async function readTail<Line extends object>(path: string): Promise<Line[]> {
+/** The records at the end of an append log, without reading the whole: those within its last `mostBytes`. */
+export async function readTail<Line extends object>(path: string, mostBytes = tailBytes): Promise<Line[]> {
   const file = await open(path, 'r')
   try {
     const { size } = await file.stat()
-    const start = Math.max(0, size - tailBytes)
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(tailBytes), 0, tailBytes, start)
+    const start = Math.max(0, size - mostBytes)
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(mostBytes), 0, mostBytes, start)
     const lines = buffer.toString('utf8', 0, bytesRead).split('\n')
     // The first may be cut at its start and the last at its end: neither parses then.
     return lines.map(parsed).filter((record): record is Line => typeof record === 'object' && record !== null)

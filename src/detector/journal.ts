@@ -37,6 +37,11 @@ export interface ThroughRecord {
   /** pictures, and other keys, up to there */
   readonly images: number
   readonly skipped: number
+  /** for `imgpipe status`, which reads only the journal's end: verdicts so far, and pictures in all if known */
+  readonly judged: number
+  readonly cars: number
+  readonly failed: number
+  readonly total?: number
   /** requests of the run so far */
   readonly calls: CallCounts
   readonly at: number

@@ -43,7 +43,7 @@ export interface DetectorParts {
 /** A service that has not worked for so long ends the run with exit 69; the next start goes on with it. */
 export const giveUpMilliseconds = 15 * 60_000
 const budgetBytes = 64 * 1024 * 1024
-const picturesPerCheckpoint = 500
+const checkpointMilliseconds = 1000
 /** Pictures whose turn has not come, so that the next call never waits for the listing. */
 const picturesAhead = 16
 
@@ -64,7 +64,8 @@ export class DetectorRun {
   readonly #hand: WorkInHand
   readonly #window: ListingWindow
   readonly #progress: Progress
-  #sinceCheckpoint = 0
+  #checkpointAt = performance.now()
+  #isCounting = false
 
   constructor(parts: DetectorParts, state: RunState, journal: AppendLog<JournalLine>) {
     const { settings, clients, stop, troubles } = parts
@@ -129,12 +130,12 @@ export class DetectorRun {
     for await (const { objects, isLast } of listPages(this.#listing, this.#state.through)) {
       for (const object of objects) {
         const isPicture = isPictureKey(object.key)
-        if (isPicture && maxImages > 0 && images >= maxImages) return this.#totalIs(images)
+        if (isPicture && maxImages > 0 && images >= maxImages) return this.#knowTotal(images)
         if (isPicture) images++
         await this.#take(object, isPicture)
         if (this.#parts.stop.soft.aborted) return
       }
-      if (isLast) this.#totalIs(images)
+      if (isLast) this.#knowTotal(images)
       else this.#countAhead(images, objects.at(-1)?.key ?? '')
     }
   }
@@ -145,24 +146,19 @@ export class DetectorRun {
     return { pictures: this.#pictures, bucket: settings.bucket, prefix: settings.prefix, persistence }
   }
 
-  #totalIs(images: number): void {
-    this.#progress.total = images
+  #knowTotal(images: number): void {
+    this.#progress.total = Math.min(images, this.#parts.settings.maxImages || Number.POSITIVE_INFINITY)
   }
 
   /** Once, beside the work: a page of the listing costs a hundredth of one picture. */
   #countAhead(images: number, after: string): void {
-    if (this.#progress.total !== undefined) return
-    const most = this.#parts.settings.maxImages || Number.POSITIVE_INFINITY
-    this.#progress.total = most === Number.POSITIVE_INFINITY ? undefined : most
-    if (this.#counting) return
-    this.#counting = true
+    if (this.#isCounting) return
+    this.#isCounting = true
     countPictures(this.#listing, after).then(
-      (rest) => this.#totalIs(Math.min(most, images + rest)),
+      (rest) => this.#knowTotal(images + rest),
       () => undefined,
     )
   }
-
-  #counting = false
 
   async #take(object: ListedObject, isPicture: boolean): Promise<void> {
     const done = this.#window.add(object.key, isPicture ? 'picture' : 'skipped')
@@ -189,7 +185,7 @@ export class DetectorRun {
       await this.#record({ key: object.key, verdict: 'failed', reason: error.message })
     }
     this.#progress.judged()
-    if (++this.#sinceCheckpoint >= picturesPerCheckpoint) await this.#checkpoint()
+    if (performance.now() - this.#checkpointAt >= checkpointMilliseconds) await this.#checkpoint()
   }
 
   async #recordCar(
@@ -221,9 +217,12 @@ export class DetectorRun {
   }
 
   async #checkpoint(): Promise<void> {
-    this.#sinceCheckpoint = 0
+    this.#checkpointAt = performance.now()
+    const { cars, failed } = this.#state
+    const { total } = this.#progress
+    const counts = { judged: judgedImages(this.#state), cars, failed, ...(total !== undefined && { total }) }
     const calls = this.#parts.clients.calls.counts
-    await this.#record({ ...this.#window.through, calls, at: Date.now() })
+    await this.#record({ ...this.#window.through, ...counts, calls, at: Date.now() })
   }
 
   /** The state follows the journal's order of lines, which is the order in which they are given to it. */

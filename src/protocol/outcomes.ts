@@ -40,11 +40,22 @@ export interface RunEnd {
 /** Requests by operation, `{"DetectText": 12}`. */
 export type CallCounts = Readonly<Record<string, number>>
 
+/** Now and then: what `imgpipe status` shows, which reads only the ledger's end. */
+export interface LedgerCheckpoint {
+  /** requests of the run so far */
+  readonly calls: CallCounts
+  readonly recorded: number
+  readonly texts: number
+  readonly failures: number
+  /** of so many, once the end message has come */
+  readonly count?: number
+  readonly at: number
+}
+
 /** A line of runs/<run>/ledger.ndjson. */
 export type LedgerLine =
   | Outcome
   | { readonly end: RunEnd; readonly at: number; readonly id?: string }
   /** "-1" of a foreign run, which does not say how many there are */
   | { readonly last: true; readonly at: number; readonly id?: string }
-  /** requests of the run so far */
-  | { readonly calls: CallCounts; readonly at: number }
+  | LedgerCheckpoint

@@ -11,6 +11,9 @@ export interface ResultsHead {
   /** pictures that the detector saw, and how many of them it could not analyse */
   readonly images: number
   readonly detectorFailed: number
+  /** of the pictures with a car: how many have text, and how many could not be read */
+  readonly texts: number
+  readonly failures: number
   /** ISO 8601; later runs have later ones, also when the clock was set back */
   readonly finishedAt: string
   readonly calls: CallCounts

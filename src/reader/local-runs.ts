@@ -22,7 +22,7 @@ export interface LocalRunsParts {
   readonly onFinished: (run: string) => void
 }
 
-const outcomesPerCheckpoint = 500
+const checkpointMilliseconds = 1000
 
 /**
  * The runs of one state folder. A run is open (it has a ledger), finished (it has results.txt) or abandoned
@@ -34,6 +34,7 @@ export class LocalRuns implements RunBook {
   readonly #closed = new Set<string>()
   readonly #publishing = new Map<string, Promise<void>>()
   readonly #opening = new Map<string, Promise<Ledger>>()
+  #checkpointAt = performance.now()
   #lastFinishedAt = 0
   #latest: string | undefined
 
@@ -77,8 +78,7 @@ export class LocalRuns implements RunBook {
     if (!ledger || this.#closed.has(run)) return
     await ledger.record(outcome)
     this.#latest = run
-    if (ledger.size % outcomesPerCheckpoint === 0)
-      await ledger.record({ calls: this.#callsOf(run), at: Date.now() })
+    if (performance.now() - this.#checkpointAt >= checkpointMilliseconds) await this.#checkpoint(ledger)
     await this.#publishIfComplete(ledger)
   }
 
@@ -112,7 +112,7 @@ export class LocalRuns implements RunBook {
   async close(): Promise<void> {
     await Promise.allSettled(this.#publishing.values())
     for (const { ledger } of this.#open.values()) {
-      await ledger.record({ calls: this.#callsOf(ledger.run), at: Date.now() }).catch(() => undefined)
+      await this.#checkpoint(ledger).catch(() => undefined)
       await ledger.close()
     }
     this.#open.clear()
@@ -176,22 +176,21 @@ export class LocalRuns implements RunBook {
     onFinished(run)
   }
 
-  #head({ run }: Ledger, end: Pick<RunEnd, 'count' | 'images' | 'failed'>) {
+  async #checkpoint(ledger: Ledger): Promise<void> {
+    this.#checkpointAt = performance.now()
+    const { run, size: recorded, texts, failures, end } = ledger
+    const count = end && { count: end.count }
+    await ledger.record({ calls: this.#callsOf(run), recorded, texts, failures, ...count, at: Date.now() })
+  }
+
+  #head({ run, texts, failures }: Ledger, end: Pick<RunEnd, 'count' | 'images' | 'failed'>) {
     // Later runs finish later, also when the clock was set back.
     this.#lastFinishedAt = Math.max(Date.now(), this.#lastFinishedAt + 1)
     const { bucket, label } = this.#parts
     const finishedAt = new Date(this.#lastFinishedAt).toISOString()
     const { count, images, failed } = end
-    return {
-      run,
-      bucket,
-      label,
-      count,
-      images,
-      detectorFailed: failed,
-      finishedAt,
-      calls: this.#callsOf(run),
-    }
+    const calls = this.#callsOf(run)
+    return { run, bucket, label, count, images, detectorFailed: failed, texts, failures, finishedAt, calls }
   }
 
   async #untilThereIsRoom(write: () => Promise<void>): Promise<void> {
@@ -212,7 +211,8 @@ export class LocalRuns implements RunBook {
     const { ledger, callsBefore } = this.#open.get(run) ?? {}
     const total: Record<string, number> = { ...ledger?.earlierCalls }
     for (const [operation, count] of Object.entries(this.#parts.calls.counts)) {
-      total[operation] = (total[operation] ?? 0) + count - (callsBefore?.[operation] ?? 0)
+      const since = count - (callsBefore?.[operation] ?? 0)
+      if (since > 0) total[operation] = (total[operation] ?? 0) + since
     }
     return total
   }
