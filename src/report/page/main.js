@@ -17,15 +17,16 @@ element('cards', HTMLElement).addEventListener('error', markBroken, { capture: t
  * @param {HTMLElement} room
  */
 function startPairing(room) {
-  room.addEventListener('pointerover', (event) => {
+  const clear = () => {
     for (const lit of room.querySelectorAll('.lit')) lit.classList.remove('lit')
+  }
+  room.addEventListener('pointerleave', clear)
+  room.addEventListener('pointerover', (event) => {
+    clear()
     const line = around(event, '[data-line]')?.dataset.line
+    if (line === undefined) return
     const owner = around(event, '.card, .viewer')
-    for (const part of owner?.querySelectorAll('[data-line]') ?? []) {
-      if (part instanceof HTMLElement || part instanceof SVGElement) {
-        part.classList.toggle('lit', part.dataset.line === line && line !== undefined)
-      }
-    }
+    for (const part of owner?.querySelectorAll(`[data-line="${line}"]`) ?? []) part.classList.add('lit')
   })
 }
 

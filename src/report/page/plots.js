@@ -29,7 +29,9 @@ function readout(plot, numbers) {
   const canvas = plot.querySelector('.canvas')
   const caption = plot.querySelector('figcaption')
   if (!(canvas instanceof HTMLElement) || !(plot instanceof HTMLElement) || caption === null) return []
-  const words = document.createElement('output')
+  // No <output>: the slider's own words are read out already.
+  const words = document.createElement('span')
+  words.className = 'readout'
   const cross = document.createElement('span')
   cross.className = 'cross'
   cross.hidden = true

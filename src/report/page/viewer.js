@@ -14,7 +14,7 @@ export class Viewer {
   #on = element('viewer-on', HTMLButtonElement)
   #out = element('viewer-out', HTMLButtonElement)
   #zoom = new Zoom(this.#stage, (level) => {
-    this.#out.disabled = level === 1
+    grey(this.#out, level === 1)
   })
   /** @type {HTMLElement[]} */
   #cards = []
@@ -40,8 +40,10 @@ export class Viewer {
     if (!(card instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return
     event.preventDefault()
     this.#cards = cards().filter((other) => other.checkVisibility() && other.querySelector('a.frame'))
-    this.#dialog.showModal()
     this.#show(this.#cards.indexOf(card))
+    this.#dialog.showModal()
+    this.#zoom.reset()
+    element('viewer-close', HTMLElement).focus()
   }
 
   /** @param {number} place */
@@ -64,8 +66,8 @@ export class Viewer {
     element('viewer-original', HTMLAnchorElement).href = link.href
     const facts = card.querySelectorAll('.facts > :not(.key)')
     element('viewer-facts', HTMLElement).replaceChildren(...[...facts].map((fact) => fact.cloneNode(true)))
-    this.#back.disabled = place === 0
-    this.#on.disabled = place === this.#cards.length - 1
+    grey(this.#back, place === 0)
+    grey(this.#on, place === this.#cards.length - 1)
   }
 
   /** @param {number} by */
@@ -129,4 +131,15 @@ export class Viewer {
     const link = this.#cards[this.#place]?.querySelector('a.frame')
     if (link instanceof HTMLElement) link.focus()
   }
+}
+
+/**
+ * Shows that a button does nothing now. Not by `disabled`: a button that is in focus when it is disabled takes
+ * all keys with it.
+ *
+ * @param {HTMLButtonElement} button
+ * @param {boolean} idle
+ */
+function grey(button, idle) {
+  button.setAttribute('aria-disabled', String(idle))
 }
