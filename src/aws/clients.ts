@@ -1,7 +1,7 @@
 import { RekognitionClient } from '@aws-sdk/client-rekognition'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import type { FinalizeRequestMiddleware, MiddlewareStack } from '@smithy/types'
+import type { AwsCredentialIdentity, FinalizeRequestMiddleware, MiddlewareStack } from '@smithy/types'
 import type { CallCounts } from '../protocol/outcomes.ts'
 import { credentialsProvider } from './credentials.ts'
 
@@ -24,11 +24,17 @@ const mostSockets = 1100
  * Clients whose every call ends: with an answer, an error or a timeout. Rekognition gets no retries from the
  * SDK, because the pace has to see each throttled call; the others keep the SDK's standard three attempts.
  * Endpoints and credentials come from where the SDK looks for them.
+ *
+ * @param where overrides them, for a cloud of this process's own
  */
-export function createClients({ region }: { region: string }): Clients {
+export function createClients(
+  { region }: { region: string },
+  where: { endpoint?: string; credentials?: AwsCredentialIdentity } = {},
+): Clients {
   const common = {
     region,
     credentials: credentialsProvider(),
+    ...where,
     requestHandler: {
       connectionTimeout: connectMilliseconds,
       requestTimeout: answerMilliseconds,

@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
 import { addLocal } from './local.ts'
 import { addRead } from './read.ts'
 import { addReport } from './report.ts'
+import { addStatus } from './status.ts'
 
 /** The whole command line; what each command does is in the file of its name. */
 export function createProgram(): Command {
@@ -14,7 +16,7 @@ export function createProgram(): Command {
     .option('--config <file>', configWords)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-  for (const add of [addDetect, addRead, addLocal, addReport]) add(program)
+  for (const add of [addDemo, addDetect, addRead, addStatus, addReport, addLocal]) add(program)
   for (const command of program.commands) finish(command)
   return program
 }

@@ -1,5 +1,5 @@
 import { mkdirSync, statSync } from 'node:fs'
-import { createServer, type Server } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { ImgpipeError } from './exit-codes.ts'
 
 /**
@@ -10,10 +10,10 @@ import { ImgpipeError } from './exit-codes.ts'
  * @throws {ImgpipeError} `settings` when another process holds it, `disk` when the folder cannot be made
  */
 export async function lockStateDir(stateDir: string, role: 'detector' | 'reader'): Promise<Server> {
-  const { dev, ino } = makeFolder(stateDir)
-  const server = createServer().unref()
+  makeFolder(stateDir)
+  const server = createServer((socket) => socket.end()).unref()
   try {
-    await listening(server, `\0imgpipe-${role}-${dev}-${ino}`)
+    await listening(server, lockName(stateDir, role))
   } catch {
     throw new ImgpipeError(
       'settings',
@@ -23,10 +23,23 @@ export async function lockStateDir(stateDir: string, role: 'detector' | 'reader'
   return server
 }
 
-function makeFolder(stateDir: string) {
+/** @returns whether a process of that role is at work on the folder */
+export function isAtWork(stateDir: string, role: 'detector' | 'reader'): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(lockName(stateDir, role))
+    socket.once('connect', () => resolve(true)).once('error', () => resolve(false))
+    socket.once('connect', () => socket.destroy())
+  })
+}
+
+function lockName(stateDir: string, role: 'detector' | 'reader'): string {
+  const { dev, ino } = statSync(stateDir, { bigint: true, throwIfNoEntry: false }) ?? {}
+  return `\0imgpipe-${role}-${dev}-${ino}`
+}
+
+function makeFolder(stateDir: string): void {
   try {
     mkdirSync(stateDir, { recursive: true })
-    return statSync(stateDir, { bigint: true })
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new ImgpipeError(

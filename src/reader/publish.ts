@@ -11,6 +11,8 @@ import {
 } from '../protocol/results.ts'
 import { runFolder } from './ledger.ts'
 
+const headBytes = 8192
+
 /** results.txt and results.json of a run, each written whole: temporary file, fsync, rename, fsync of the folder. */
 export async function publishRun(
   stateDir: string,
@@ -105,11 +107,19 @@ export function isRunFinished(stateDir: string, run: string): Promise<boolean> {
 }
 
 async function finishedAtOf(stateDir: string, run: string): Promise<number> {
+  const head = await readResultsHead(stateDir, run)
+  return head ? Date.parse(head.finishedAt) : 0
+}
+
+/** The first line of a run's results.json; undefined when the run is not finished. */
+export async function readResultsHead(stateDir: string, run: string): Promise<ResultsHead | undefined> {
   const file = await open(join(runFolder(stateDir, run), 'results.json'), 'r').catch(() => undefined)
   try {
-    const { buffer, bytesRead } = (await file?.read(Buffer.alloc(4096), 0, 4096, 0)) ?? {}
-    const finishedAt = /"finishedAt":"([^"]+)"/.exec(buffer?.toString('utf8', 0, bytesRead) ?? '')?.[1]
-    return finishedAt ? Date.parse(finishedAt) : 0
+    const { buffer, bytesRead } = (await file?.read(Buffer.alloc(headBytes), 0, headBytes, 0)) ?? {}
+    const firstLine = buffer?.toString('utf8', 0, bytesRead).split(',\n')[0]
+    return firstLine ? JSON.parse(`${firstLine}}`) : undefined
+  } catch {
+    return undefined
   } finally {
     await file?.close()
   }
