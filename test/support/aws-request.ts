@@ -1,0 +1,110 @@
+import type { IncomingMessage } from 'node:http'
+
+export type Service = 's3' | 'sqs' | 'rekognition'
+
+/** A request of the AWS SDK as it passes by. */
+export interface AwsRequest {
+  readonly service: Service
+  /** by the SDK's name: `GetObject`, `SendMessageBatch`, `DetectLabels` */
+  readonly operation: string
+  /** whose credentials signed it */
+  readonly accessKey: string | undefined
+  readonly body: Buffer
+}
+
+export function readAwsRequest(request: IncomingMessage, body: Buffer): AwsRequest {
+  const accessKey = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1]
+  const [target = '', operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.')
+  if (target === 'AmazonSQS') return { service: 'sqs', operation, accessKey, body }
+  if (target === 'RekognitionService') return { service: 'rekognition', operation, accessKey, body }
+  return { service: 's3', operation: s3Operation(request), accessKey, body }
+}
+
+/** S3 speaks REST: the operation is in the method and in whether the path (path style) goes on after the bucket. */
+function s3Operation({ method = '', url = '' }: IncomingMessage): string {
+  const [path = ''] = url.split('?')
+  const isObject = path.split('/').filter(Boolean).length > 1
+  if (!isObject) return method === 'GET' ? 'ListObjectsV2' : method === 'HEAD' ? 'HeadBucket' : 'CreateBucket'
+  const verb = { GET: 'Get', HEAD: 'Head', PUT: 'Put', DELETE: 'Delete' }[method]
+  return `${verb ?? method}Object`
+}
+
+/** Why a service says no. */
+export type Refusal = 'throttled' | 'broken' | 'unavailable' | 'expired' | 'denied' | 'no such queue'
+
+type ErrorAnswer = readonly [status: number, code: string]
+
+/** Status and error code as each service gives them (their API references, common errors). */
+const refusals: Readonly<Record<Refusal, Readonly<Record<Service, ErrorAnswer>>>> = {
+  throttled: {
+    s3: [503, 'SlowDown'],
+    sqs: [400, 'ThrottlingException'],
+    rekognition: [400, 'ProvisionedThroughputExceededException'],
+  },
+  broken: {
+    s3: [500, 'InternalError'],
+    sqs: [500, 'InternalFailure'],
+    rekognition: [500, 'InternalServerError'],
+  },
+  unavailable: {
+    s3: [503, 'ServiceUnavailable'],
+    sqs: [503, 'ServiceUnavailable'],
+    rekognition: [503, 'ServiceUnavailableException'],
+  },
+  expired: {
+    s3: [400, 'ExpiredToken'],
+    sqs: [403, 'ExpiredTokenException'],
+    rekognition: [400, 'ExpiredTokenException'],
+  },
+  denied: {
+    s3: [403, 'AccessDenied'],
+    sqs: [403, 'AccessDeniedException'],
+    rekognition: [400, 'AccessDeniedException'],
+  },
+  'no such queue': {
+    s3: [500, 'InternalError'],
+    sqs: [400, 'com.amazonaws.sqs#QueueDoesNotExist'],
+    rekognition: [500, 'InternalServerError'],
+  },
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** The answer of a service that refuses. */
+export function refusalAnswer(service: Service, refusal: Refusal): Answer {
+  const [status, code] = refusals[refusal][service]
+  const message = `${refusal}, says the fault proxy`
+  const isXml = service === 's3'
+  const text = isXml
+    ? `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`
+    : JSON.stringify({ __type: code, message })
+  return answer(status, isXml ? 'application/xml' : contentTypes[service], text)
+}
+
+const contentTypes = { sqs: 'application/x-amz-json-1.0', rekognition: 'application/x-amz-json-1.1' }
+
+/** What SQS says when it has deleted, of a delete that it never got. */
+export function pretendedDelete({ operation, body }: AwsRequest): Answer {
+  if (operation !== 'DeleteMessageBatch') return answer(200, contentTypes.sqs, '{}')
+  const { Entries = [] }: { Entries?: { Id: string }[] } = JSON.parse(body.toString())
+  const Successful = Entries.map(({ Id }) => ({ Id }))
+  return answer(200, contentTypes.sqs, JSON.stringify({ Successful, Failed: [] }))
+}
+
+/** The same messages, each held back by the queue for so many seconds as the dice say. FIFO queues allow none. */
+export function withDelays({ operation, body }: AwsRequest, seconds: () => number): Buffer {
+  const request = JSON.parse(body.toString())
+  if (String(request.QueueUrl).endsWith('.fifo')) return body
+  const entries = operation === 'SendMessageBatch' ? request.Entries : [request]
+  for (const entry of entries) entry.DelaySeconds = seconds()
+  return Buffer.from(JSON.stringify(request))
+}
+
+function answer(status: number, contentType: string, text: string): Answer {
+  const body = Buffer.from(text)
+  return { status, headers: { 'content-type': contentType, 'content-length': String(body.length) }, body }
+}
