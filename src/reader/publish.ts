@@ -1,6 +1,6 @@
 import { copyFile, open, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { diskError, isFull, syncFolder } from '../daemon/append-log.ts'
+import { diskError, isFull, makeDurableFolder, syncFolder } from '../daemon/append-log.ts'
 import type { Outcome } from '../protocol/outcomes.ts'
 import {
   type ResultsHead,
@@ -20,20 +20,55 @@ export async function publishRun(
   outcomes: () => AsyncGenerator<Outcome>,
 ): Promise<void> {
   const folder = runFolder(stateDir, head.run)
+  await withDiskErrors(folder, async () => {
+    await writeRun(folder, head, outcomes())
+    await showRun(stateDir, head.run)
+  })
+}
+
+/** The same of results that were written elsewhere, byte for byte. */
+export async function publishCopy(
+  stateDir: string,
+  run: string,
+  { json, text }: { json: Buffer; text: Buffer },
+): Promise<void> {
+  const folder = runFolder(stateDir, run)
+  await withDiskErrors(folder, async () => {
+    await makeDurableFolder(folder)
+    for (const [name, content] of [
+      ['results.json', json],
+      ['results.txt', text],
+    ] as const) {
+      const file = await TextFile.create(join(folder, `${name}.tmp`))
+      await file
+        .write(content.toString())
+        .then(() => file.sync())
+        .finally(() => file.close())
+    }
+    await showRun(stateDir, run)
+  })
+}
+
+async function withDiskErrors(folder: string, write: () => Promise<void>): Promise<void> {
   try {
-    await writeFiles(folder, head, outcomes())
-    await rename(join(folder, 'results.json.tmp'), join(folder, 'results.json'))
-    // Last, for a run with a results.txt is finished.
-    await rename(join(folder, 'results.txt.tmp'), join(folder, 'results.txt'))
-    await syncFolder(folder)
-    await showAsLatest(stateDir, head.run)
+    await write()
   } catch (error) {
     if (isFull(error)) throw error
     throw diskError(folder, error)
   }
 }
 
-async function writeFiles(
+/** Gives the temporary files their names; results.txt last, for a run that has one is finished. */
+async function showRun(stateDir: string, run: string): Promise<void> {
+  const folder = runFolder(stateDir, run)
+  await rename(join(folder, 'results.json.tmp'), join(folder, 'results.json'))
+  await rename(join(folder, 'results.txt.tmp'), join(folder, 'results.txt'))
+  await syncFolder(folder)
+  await repairLatest(stateDir)
+}
+
+/** Writes results.json.tmp and results.txt.tmp, on the disk when it returns. */
+export async function writeRun(
   folder: string,
   head: ResultsHead,
   outcomes: AsyncGenerator<Outcome>,
@@ -93,7 +128,8 @@ export async function repairLatest(
   return latest
 }
 
-async function finishedRuns(stateDir: string): Promise<string[]> {
+/** The runs whose results are on this disk. */
+export async function finishedRuns(stateDir: string): Promise<string[]> {
   const runs = await readdir(join(stateDir, 'runs')).catch(() => [])
   const isFinished = await Promise.all(runs.map((run) => isRunFinished(stateDir, run)))
   return runs.filter((_, place) => isFinished[place])

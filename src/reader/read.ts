@@ -26,7 +26,8 @@ export interface ReaderParts {
   readonly clients: Clients
   readonly queue: Queue
   readonly book: RunBook
-  readonly foreign: ForeignRun
+  /** undefined: messages without a run are not ours (several readers could not agree on them) */
+  readonly foreign: ForeignRun | undefined
   readonly held: HeldMessages
   readonly visibilitySeconds: number
   readonly waitSeconds: number
@@ -97,7 +98,7 @@ export class Reader {
   async #receive(): Promise<Message[]> {
     const { queue, manager, troubles, stop, visibilitySeconds, waitSeconds, foreign } = this.#parts
     const most = Math.max(1, Math.min(mostPerRequest, this.#hand.left))
-    const wait = foreign.isEnding ? Math.max(waitSeconds, foreignWaitSeconds) : waitSeconds
+    const wait = foreign?.isEnding ? Math.max(waitSeconds, foreignWaitSeconds) : waitSeconds
     // The first only shows that the queue answers, so that `systemctl start` need not wait for a message.
     const firstOrWait = this.#hasReceived ? wait : 0
     const poll = () => {
@@ -107,7 +108,7 @@ export class Reader {
     const messages = await untilItWorks(poll, { what: 'receive from the queue', troubles, signal: stop.soft })
     manager.ready()
     this.#hasReceived = true
-    if (messages.length === 0 && this.#hand.size === 0) await foreign.emptyPoll()
+    if (messages.length === 0 && this.#hand.size === 0) await foreign?.emptyPoll()
     return messages
   }
 
@@ -121,6 +122,12 @@ export class Reader {
   /** A stop leaves the message held: it is given back at the end. */
   async #handle(message: Message): Promise<void> {
     const parsed = parseMessage(message)
+    if (parsed.kind !== 'unreadable' && parsed.run === undefined && !this.#parts.foreign) {
+      return this.#leave(
+        message,
+        'it has no attribute "run", and readers that share a resultsBucket need one',
+      )
+    }
     switch (parsed.kind) {
       case 'index':
         return this.#handleIndex(message, parsed)
@@ -169,7 +176,7 @@ export class Reader {
   async #handleEnd(message: Message, { run, count, images, failed, abandoned }: EndMessage): Promise<void> {
     const { book, foreign, held } = this.#parts
     if (run === undefined || count === undefined) {
-      await foreign.recordLast(message.MessageId ?? '')
+      await foreign?.recordLast(message.MessageId ?? '')
     } else {
       const end = { count, images: images ?? 0, failed: failed ?? 0, abandoned }
       const answer = await book.recordEnd(run, end)

@@ -7,6 +7,8 @@ import { ForeignRun } from './foreign-run.ts'
 import { HeldMessages } from './held-messages.ts'
 import { LocalRuns } from './local-runs.ts'
 import { Reader, type ReaderParts } from './read.ts'
+import { SharedRuns } from './shared-runs.ts'
+import { SharedStore } from './shared-store.ts'
 
 export type ReadContext = Pick<ReaderParts, 'settings' | 'clients' | 'log' | 'manager' | 'troubles' | 'stop'>
 
@@ -34,28 +36,18 @@ export async function read(
     Math.min(ownSeconds ?? usualVisibilitySeconds, longestVisibilitySeconds),
   )
   await findBucket(context)
-  const { stateDir, bucket, label } = settings
-  const watch = diskWatch(context)
-  const book = await LocalRuns.open({
-    stateDir,
-    bucket,
-    label,
-    log,
-    watch,
-    calls: clients.calls,
-    onFinished: options.onFinished,
-  })
+  const { book, foreign } = await openBook(context, options.onFinished)
   const held = new HeldMessages(queue, troubles, visibilitySeconds)
   const reader = new Reader({
     ...context,
     queue,
     book,
-    foreign: new ForeignRun(book),
+    foreign,
     held,
     visibilitySeconds,
     waitSeconds: options.once ? waitSeconds.once : waitSeconds.resident,
   })
-  log.info('the reader is ready', { queue: queue.url, bucket, stateDir })
+  log.info('the reader is ready', { queue: queue.url, bucket: settings.bucket, stateDir: settings.stateDir })
   try {
     await reader.go()
   } finally {
@@ -63,6 +55,19 @@ export async function read(
     await book.close()
     log.info('the reader has stopped')
   }
+}
+
+/** With a results bucket several readers agree there; without one this reader is the only one, and its disk decides. */
+async function openBook(context: ReadContext, onFinished: (run: string) => void) {
+  const { settings, clients, troubles, stop, log } = context
+  const { stateDir, bucket, label, resultsBucket } = settings
+  const common = { stateDir, bucket, label, log, watch: diskWatch(context), calls: clients.calls, onFinished }
+  if (resultsBucket !== '') {
+    const store = new SharedStore(clients.s3, resultsBucket, { troubles, signal: stop.soft })
+    return { book: await SharedRuns.open({ ...common, store, signal: stop.soft }), foreign: undefined }
+  }
+  const book = await LocalRuns.open(common)
+  return { book, foreign: new ForeignRun(book) }
 }
 
 /** A bucket that is not there is told at once and not with the first picture; one that may not be listed is fine. */

@@ -14,7 +14,12 @@ export interface Work {
   record(finding: Finding): Promise<void>
 }
 
-export function workOf(message: Message, index: IndexMessage, book: RunBook, foreign: ForeignRun): Work {
+export function workOf(
+  message: Message,
+  index: IndexMessage,
+  book: RunBook,
+  foreign: ForeignRun | undefined,
+): Work {
   const { run, n } = index
   if (run !== undefined && n !== undefined) {
     return {
@@ -26,8 +31,8 @@ export function workOf(message: Message, index: IndexMessage, book: RunBook, for
   const id = message.MessageId ?? ''
   return {
     name: `foreign ${index.key}`,
-    standing: () => foreign.standing(index.key, id),
-    record: (finding) => foreign.record({ ...outcomeOf(message, index, 0, finding), id }),
+    standing: async () => (await foreign?.standing(index.key, id)) ?? 'contradicted',
+    record: async (finding) => foreign?.record({ ...outcomeOf(message, index, 0, finding), id }),
   }
 }
 
