@@ -1,0 +1,45 @@
+import { createServer } from 'node:http'
+import { openStorage } from '../../src/local/storage.ts'
+import { SimulatedBucket } from './simulated-bucket.ts'
+import { type RekognitionLoad, SimulatedRekognition } from './simulated-rekognition.ts'
+
+/** What the process is told, by its channel. */
+export type CloudOrder = { quota: number } | { report: true }
+
+export interface CloudSetup extends RekognitionLoad {
+  pictures: number
+}
+
+/**
+ * A cloud as a process of its own, so that its work is not counted with the worker's: the simulated bucket and
+ * Rekognition, and fauxqs's SQS, on one port. Started with its setup as JSON in the first argument.
+ */
+const setup = JSON.parse(process.argv[2] ?? '{}') as CloudSetup
+const rekognition = new SimulatedRekognition(setup)
+const bucket = new SimulatedBucket(setup.pictures)
+const sqsRequests: Record<string, number> = {}
+
+const server = createServer((request, response) => {
+  if (rekognition.handle(request, response)) return
+  const target = String(request.headers['x-amz-target'] ?? '')
+  if (!target.startsWith('AmazonSQS.')) return bucket.handle(request, response)
+  const operation = target.slice('AmazonSQS.'.length)
+  sqsRequests[operation] = (sqsRequests[operation] ?? 0) + 1
+  request.url = '/'
+  storage.app.routing(request, response)
+})
+server.keepAliveTimeout = 75_000
+await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+const address = server.address()
+const url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
+const storage = await openStorage({ url, dataDir: undefined })
+
+process.on('message', (order: CloudOrder) => {
+  if ('quota' in order) rekognition.changeQuota(order.quota)
+  else
+    process.send?.({
+      report: { rekognition: rekognition.counts, answeredAt: rekognition.answeredAt, sqsRequests },
+    })
+})
+process.on('disconnect', () => process.exit(0))
+process.send?.({ url })
