@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander'
+import { Stopped } from './aws/retry.ts'
 import { createProgram } from './commands/program.ts'
 import { exitCodes, ImgpipeError } from './daemon/exit-codes.ts'
 
@@ -14,6 +15,8 @@ process.exit()
 /** @returns the exit code of what ended the program, having said why in one sentence */
 function tell(error: unknown): number {
   if (error instanceof CommanderError) return tellUsage(error)
+  // Asked to stop before the work had begun: nothing is lost, and nothing is wrong.
+  if (error instanceof Stopped) return exitCodes.done
   if (error instanceof ImgpipeError) {
     process.stderr.write(`imgpipe: ${error.message}\n`)
     return error.exitCode

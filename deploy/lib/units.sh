@@ -90,7 +90,7 @@ restart_readers() {
   done
 }
 
-# A first install starts the reader. It cannot start before its settings and rights are there; that is no
+# A first install starts the reader. Before its settings and rights are there it cannot become ready; that is no
 # failure of the installation.
 start_reader() {
   [[ $role != detector ]] || return 0
@@ -101,8 +101,23 @@ start_reader() {
   fi
   step 'Start the reader'
   change_quietly systemctl enable imgpipe-reader.service
-  if change systemctl start imgpipe-reader.service; then return 0; fi
-  note 'The reader is installed but does not start yet. It says:'
-  journalctl --unit=imgpipe-reader --lines=3 --output=cat --no-pager | sed 's/^/      /'
-  note "Put that right (settings: $settings/imgpipe.json), then: sudo systemctl start imgpipe-reader"
+  change systemctl start --no-block imgpipe-reader.service
+  [[ $dry_run == yes ]] || tell_reader_state
+}
+
+tell_reader_state() {
+  local state='' seconds
+  for ((seconds = 0; seconds < 20; seconds++)); do
+    state=$(systemctl show --value --property=ActiveState imgpipe-reader.service)
+    [[ $state == active || $state == failed ]] && break
+    sleep 1
+  done
+  if [[ $state == active ]]; then
+    note 'The reader is ready.'
+    return 0
+  fi
+  note 'The reader is installed but not ready yet. It says:'
+  journalctl --identifier=imgpipe-reader --lines=3 --output=cat --no-pager | sed 's/^/      /'
+  note "Put that right (settings: $settings/imgpipe.json, credentials: $settings/credentials or the instance's role),"
+  note 'then: sudo systemctl restart imgpipe-reader'
 }

@@ -40,14 +40,15 @@ describe('a first installation', () => {
   test('without settings and rights B is installed, its reader not running, and told what to do', async () => {
     const { status, stdout, stderr } = await install(b, '--role reader')
     expect(status, stdout + stderr).toBe(0)
-    expect(stdout).toMatch(/does not start yet/)
-    expect(stdout).toMatch(/sudo systemctl start imgpipe-reader/)
+    expect(stdout).toMatch(/not ready yet/)
+    expect(stdout).toMatch(/waiting for new credentials/)
+    expect(stdout).toMatch(/sudo systemctl restart imgpipe-reader/)
   })
 
   test('with settings and rights B has a reader that is ready', async () => {
     await configure(b, cloud, {})
     await giveCredentials(b, 'FIRST')
-    await b.sh('systemctl start imgpipe-reader')
+    await b.sh('systemctl restart imgpipe-reader')
     expect(await b.property('imgpipe-reader', 'ActiveState')).toBe('active')
     expect(await b.property('imgpipe-reader', 'UnitFileState')).toBe('enabled')
   })
