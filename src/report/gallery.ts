@@ -6,6 +6,9 @@ import { count, percent, strangersText } from './wording.ts'
 /** The folder beside index.html in which the pictures are. */
 export const picturesFolder = 'pictures'
 
+/** So many cards are laid out and loaded at once; of more, those out of sight wait until they are scrolled to. */
+const fewCards = 100
+
 interface Gallery {
   readonly label: string
   readonly pictures: readonly PictureRecord[]
@@ -17,8 +20,8 @@ export function gallery(given: Gallery): Html {
   return html`<section class="gallery" aria-labelledby="pictures-heading">
 <h2 id="pictures-heading" class="unseen">Pictures</h2>
 ${toolbar(given)}
-<ol class="cards" id="cards">
-${given.pictures.map((picture) => card(picture, given.saved.get(picture.n), given.label))}
+<ol class="cards${given.pictures.length > fewCards && ' many'}" id="cards">
+${given.pictures.map((picture, i) => card(picture, given.saved.get(picture.n), given.label, i >= fewCards))}
 </ol>
 <p class="nothing" id="nothing" hidden>No picture matches. <button type="button" id="show-all">Show all pictures</button></p>
 </section>`
@@ -46,9 +49,9 @@ ${outcomes.map((outcome) => filter(outcome, outcomeName(outcome, label), picture
 </form>`
 }
 
-function card(picture: PictureRecord, saved: SavedPicture | undefined, label: string): Html {
+function card(picture: PictureRecord, saved: SavedPicture | undefined, label: string, isLate: boolean): Html {
   return html`<li class="card" id="p${picture.n}" data-outcome="${picture.outcome}">
-${saved !== undefined && 'file' in saved ? shot(picture, saved) : placeholder(picture, saved?.missing)}
+${saved !== undefined && 'file' in saved ? shot(picture, saved, isLate) : placeholder(picture, saved?.missing)}
 <div class="facts">
 <h3 class="key">${strangersText(picture.key)}</h3>
 ${outcomeFacts(picture)}
@@ -58,9 +61,9 @@ ${picture.confidence !== undefined && html`<p class="sureness"><span class="swat
 `
 }
 
-function shot(picture: PictureRecord, { file, width, height }: PictureFile): Html {
+function shot(picture: PictureRecord, { file, width, height }: PictureFile, isLate: boolean): Html {
   return html`<a class="frame" href="${picturesFolder}/${file}" aria-label="Enlarge picture ${picture.n}">
-<span class="shot ${ratioClass(width, height)}"><img src="${picturesFolder}/${file}" width="${width}" height="${height}" alt="" loading="lazy" decoding="async">${overlay(picture)}</span></a>`
+<span class="shot ${ratioClass(width, height)}"><img src="${picturesFolder}/${file}" width="${width}" height="${height}" alt=""${isLate && html` loading="lazy" decoding="async"`}>${overlay(picture)}</span></a>`
 }
 
 /**
@@ -108,11 +111,20 @@ function ratioClass(width: number, height: number): string {
 
 /** A rule for each shape of picture: with no inline style allowed, this is how a card knows it before it loads. */
 export function ratioStyles(saved: Iterable<SavedPicture>): string {
-  const rules = new Set<string>()
+  const rules = new Map<string, number>()
+  const ratios: number[] = []
   for (const picture of saved) {
     if ('missing' in picture) continue
-    const { width, height } = picture
-    rules.add(`.${ratioClass(width, height)}{--ratio:${width / height}}`)
+    const ratio = picture.width / picture.height
+    ratios.push(ratio)
+    rules.set(ratioClass(picture.width, picture.height), ratio)
   }
-  return [...rules].join('\n')
+  const shapes = [...rules].map(([name, ratio]) => `.${name}{--ratio:${ratio}}`)
+  return [`.cards{--frame:${frameRatio(ratios)}}`, ...shapes].join('\n')
+}
+
+/** Cards are alike, in the shape that fits the run's pictures best: that of the one in the middle. */
+function frameRatio(ratios: readonly number[]): number {
+  const middle = ratios.toSorted((a, b) => a - b)[Math.floor(ratios.length / 2)] ?? 4 / 3
+  return Math.min(Math.max(middle, 1), 16 / 9)
 }

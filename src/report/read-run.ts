@@ -52,6 +52,11 @@ class StoryRecorder {
     this.#timeline.add(picture.sentAt, picture.at)
   }
 
+  /** Puts the pictures that are kept in the order of their numbers. */
+  sort(): void {
+    this.#pictures.sort((a, b) => a.n - b.n)
+  }
+
   told() {
     return {
       pictures: this.#pictures,
@@ -112,19 +117,21 @@ function notResults(file: string): ImgpipeError {
 }
 
 /**
- * A ledger at work: the outcomes so far, in the order of their numbers. A line that is none yet (the last one
- * may be torn) is passed over, and of several outcomes of one picture the first counts, as for the reader.
+ * A ledger at work: the outcomes so far. A line that is none yet (the last one may be torn) is passed over, and
+ * of several outcomes of one picture the first counts, as for the reader.
  */
 async function readLedger(file: string, recorder: StoryRecorder): Promise<RunFacts> {
   let facts = runFacts({})
-  const pictures = new Map<number, PictureRecord>()
+  const seen = new Set<number>()
   for await (const line of linesOf(file)) {
     const json = parsed(line)
     const picture = pictureRecord(json)
     facts = withLedgerLine(facts, json)
-    if (picture !== undefined && !pictures.has(picture.n)) pictures.set(picture.n, picture)
+    if (picture === undefined || seen.has(picture.n)) continue
+    seen.add(picture.n)
+    recorder.add(picture)
   }
-  for (const picture of [...pictures.values()].sort((a, b) => a.n - b.n)) recorder.add(picture)
+  recorder.sort()
   return facts
 }
 

@@ -66,6 +66,7 @@ export class Viewer {
     element('viewer-original', HTMLAnchorElement).href = link.href
     const facts = card.querySelectorAll('.facts > :not(.key)')
     element('viewer-facts', HTMLElement).replaceChildren(...[...facts].map((fact) => fact.cloneNode(true)))
+    for (const lit of this.#dialog.querySelectorAll('.lit')) lit.classList.remove('lit')
     grey(this.#back, place === 0)
     grey(this.#on, place === this.#cards.length - 1)
   }
