@@ -11,19 +11,19 @@ export interface ReadCharacter {
  * Reads the output of a CTC model the greedy way: the likeliest class of each time step, where
  * repetitions count once and class 0 (blank) separates.
  * @param probabilities steps × classes
- * @param characters class 1 is the first of them
+ * @param characters by class; classes that are not in the map are never read
  */
 export function decodeCtc(
   probabilities: Float32Array,
   steps: number,
   classes: number,
-  characters: string[],
+  characters: ReadonlyMap<number, string>,
 ): ReadCharacter[] {
   const read: ReadCharacter[] = []
   let previous = BLANK
   for (let step = 0; step < steps; step++) {
-    const best = likeliest(probabilities, step * classes, classes)
-    const character = characters[best - 1]
+    const best = likeliest(probabilities, step * classes, characters)
+    const character = characters.get(best)
     if (best !== previous && character !== undefined) {
       const probability = probabilities[step * classes + best] ?? 0
       read.push({ character, probability, at: (step + 0.5) / steps })
@@ -35,9 +35,13 @@ export function decodeCtc(
 
 const BLANK = 0
 
-function likeliest(probabilities: Float32Array, offset: number, classes: number): number {
-  let best = 0
-  for (let candidate = 1; candidate < classes; candidate++) {
+function likeliest(
+  probabilities: Float32Array,
+  offset: number,
+  characters: ReadonlyMap<number, string>,
+): number {
+  let best = BLANK
+  for (const candidate of characters.keys()) {
     if ((probabilities[offset + candidate] ?? 0) > (probabilities[offset + best] ?? 0)) best = candidate
   }
   return best

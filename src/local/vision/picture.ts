@@ -48,9 +48,12 @@ function open(picture: Uint8Array): Sharp {
     .toColourspace('srgb')
 }
 
-/** The kernel belongs to the calibration: another one moves every confidence. */
+/**
+ * Linear, because the object model was trained so: with Lanczos three in a hundred cars fewer are found.
+ * The kernel belongs to the calibration: another one moves every confidence.
+ */
 function stretch(image: Sharp, width: number, height: number): Sharp {
-  return image.resize(width, height, { fit: 'fill', kernel: 'lanczos3' })
+  return image.resize(width, height, { fit: 'fill', kernel: 'linear' })
 }
 
 async function toPixels(image: Sharp): Promise<Pixels> {

@@ -1,4 +1,5 @@
 import type { Box, DetectedObject, TextLine } from './answers.ts'
+import { suppressOverlaps } from './boxes.ts'
 import { VEHICLES } from './coco-classes.ts'
 import type { Part, Pixels } from './picture.ts'
 import { type Quad, quadSize, turnQuarter } from './quad.ts'
@@ -50,25 +51,24 @@ function alongText(quad: Quad): Quad {
 
 const TALL = 1.5
 
-/** The largest vehicles with a margin, in pixels; one that fills the picture is no part of it. */
+/** The largest vehicles with a margin, in pixels. One and the same vehicle is often both a car and a truck. */
 function vehicleParts(objects: DetectedObject[], whole: Part): Part[] {
-  return objects
+  const vehicles = objects
     .filter(({ name, confidence }) => VEHICLES.has(name) && confidence >= LOWEST_CONFIDENCE)
-    .toSorted((a, b) => area(b.box) - area(a.box))
+    .map(({ box }) => ({ box, score: box.width * box.height }))
+  return suppressOverlaps(vehicles, LARGEST_OVERLAP)
     .slice(0, MOST_VEHICLES)
     .map(({ box }) => toPart(box, whole))
     .filter((part) => Math.min(part.width, part.height) >= SMALLEST_PART)
 }
 
-const LOWEST_CONFIDENCE = 50
-const MOST_VEHICLES = 3
+const LOWEST_CONFIDENCE = 70
+const LARGEST_OVERLAP = 0.5
+/** Each costs as much as the whole picture. */
+const MOST_VEHICLES = 2
 const MARGIN = 0.05
 /** In pixels: nothing can be read in less. */
 const SMALLEST_PART = 32
-
-function area(box: Box): number {
-  return box.width * box.height
-}
 
 function toPart({ left, top, width, height }: Box, whole: Part): Part {
   const from = { x: left - MARGIN * width, y: top - MARGIN * height }

@@ -8,9 +8,9 @@ import { type Scaling, toBgrPlanes } from './planes.ts'
 /** Reads a strip with one line of text (PP-OCRv4 recognition). */
 export class TextRecognizer {
   readonly #session: InferenceSession
-  readonly #characters: string[]
+  readonly #characters: ReadonlyMap<number, string>
 
-  private constructor(session: InferenceSession, characters: string[]) {
+  private constructor(session: InferenceSession, characters: ReadonlyMap<number, string>) {
     this.#session = session
     this.#characters = characters
   }
@@ -40,7 +40,15 @@ export class TextRecognizer {
 const NARROWEST_INPUT = 320
 const CENTRED: Scaling = { mean: [0.5, 0.5, 0.5], deviation: [0.5, 0.5, 0.5] }
 
-/** One character a line; the model knows one more, the space. */
-function parseCharacters(file: string): string[] {
-  return [...file.replace(/\n$/, '').split('\n'), ' ']
+/**
+ * One character a line; the model knows one more, the space. Class 0 is CTC's blank.
+ * Of its 6623 characters most are Chinese, which Amazon's DetectText does not read: here they would only be
+ * what a seal between the letters is mistaken for. Full-width forms become the plain ones.
+ */
+function parseCharacters(file: string): ReadonlyMap<number, string> {
+  const all = [...file.replace(/\n$/, '').split('\n'), ' '].map((character) => character.normalize('NFKC'))
+  return new Map(all.map((character, at) => [at + 1, character] as const).filter(([, c]) => READABLE.test(c)))
 }
+
+/** Latin letters, digits and what stands between them. */
+const READABLE = /^[\p{Script=Latin}0-9\u0020-\u007e£€¥§°·•–—]+$/u
