@@ -31,7 +31,7 @@ const scenes: readonly (() => Promise<Scene>)[] = [
   fingerpost,
   showroom,
 ]
-const size = { width: 1080, height: 720 }
+const size = { width: 960, height: 640 }
 const raysPerPixel = 9
 
 if (isMainThread) await drawAll(process.argv.slice(2).map(Number))

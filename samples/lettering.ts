@@ -10,7 +10,7 @@ const strokes: Record<string, string> = {
   F: 'M52 6 H10 V94 M10 50 H44',
   G: 'M52 24 C46 2 8 -4 8 50 C8 104 52 100 52 72 V54 H33',
   H: 'M10 6 V94 M50 6 V94 M10 49 H50',
-  I: 'M30 6 V94',
+  I: 'M14 6 H46 M30 6 V94 M14 94 H46',
   J: 'M46 6 V66 C46 98 12 100 10 70',
   K: 'M10 6 V94 M52 6 L12 56 M24 42 L53 94',
   L: 'M10 6 V94 H52',
@@ -42,7 +42,7 @@ const strokes: Record<string, string> = {
   '&': 'M54 94 L16 32 C8 4 44 -2 42 22 C40 44 8 50 9 74 C10 104 48 96 52 56',
 }
 
-const narrow = new Set(['I', '1', ' '])
+const narrow = new Set(['1', ' '])
 const sheetHeight = 100
 
 export interface Lettering {

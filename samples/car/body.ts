@@ -1,6 +1,6 @@
 import { common, join } from '../tracer/sculpture.ts'
 import { type Grid, sample } from './grid.ts'
-import type { Hull, Model } from './models.ts'
+import type { Hull, Model } from './model.ts'
 import { distanceTo, mirrored, rounded } from './outline.ts'
 
 const step = 0.025

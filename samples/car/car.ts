@@ -5,7 +5,7 @@ import { paint, type Texture } from '../tracer/texture.ts'
 import { add, colour, mix, scale, type Vec, vec } from '../tracer/vec.ts'
 import { bodyGrid } from './body.ts'
 import type { Grid } from './grid.ts'
-import type { Model } from './models.ts'
+import type { Model } from './model.ts'
 import { frontSheet, type Ink, inks, rearSheet, rimSheet, sideSheet, views } from './sheets.ts'
 
 export interface Finish {
@@ -105,11 +105,11 @@ function materialTable(paintColour: Vec, lights: number): Record<Ink | 'paint', 
     },
     headLamp: {
       colour: vec(0.7, 0.72, 0.74),
-      mirror: 0.3,
-      rough: 0.12,
-      glow: scale(vec(3, 2.8, 2.3), lights),
+      mirror: 0.1,
+      glow: scale(vec(5, 4.7, 4), lights),
     },
-    amber: { colour: vec(0.7, 0.2, 0.01), mirror: 0.06 },
+    lens: { colour: vec(0.06, 0.065, 0.07), mirror: 0.2 },
+    brakeLamp: { colour: vec(0.8, 0.05, 0.03), mirror: 0.07, glow: scale(vec(4.5, 0.5, 0.25), lights) },
   }
 }
 

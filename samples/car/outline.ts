@@ -1,10 +1,17 @@
 /** A point of a blueprint, metres. */
 export type Mark = readonly [number, number]
 
+/** An outline written as SVG writes it: `1.9,0.2 2.05,0.3 …`. */
+export const marks = (points: string): Mark[] =>
+  points.split(' ').map((pair): Mark => {
+    const [a, b] = pair.split(',').map(Number)
+    return [a ?? 0, b ?? 0]
+  })
+
 /** Rounds a closed outline through its marks (Catmull-Rom). */
-export function rounded(marks: readonly Mark[], stepsBetween = 6): Mark[] {
-  const at = (index: number): Mark => marks[(index + marks.length) % marks.length] ?? [0, 0]
-  return marks.flatMap((_, index) =>
+export function rounded(outline: readonly Mark[], stepsBetween = 6): Mark[] {
+  const at = (index: number): Mark => outline[(index + outline.length) % outline.length] ?? [0, 0]
+  return outline.flatMap((_, index) =>
     Array.from({ length: stepsBetween }, (_, step): Mark => {
       const corners = [at(index - 1), at(index), at(index + 1), at(index + 2)] as const
       return [between(corners, 0, step / stepsBetween), between(corners, 1, step / stepsBetween)]

@@ -3,7 +3,7 @@ import { rect, svg } from '../svg.ts'
 import { picture, type Shape } from '../tracer/shapes.ts'
 import { paint } from '../tracer/texture.ts'
 import { add, scale, type Vec, vec } from '../tracer/vec.ts'
-import type { Model } from './models.ts'
+import type { Model } from './model.ts'
 
 export interface PlateStyle {
   paper?: string

@@ -1,4 +1,5 @@
-import type { Model } from './models.ts'
+import { times } from '../svg.ts'
+import type { Model } from './model.ts'
 import type { Mark } from './outline.ts'
 
 /** Pixels per metre of the painted blueprints. */
@@ -11,8 +12,9 @@ export const inks = {
   gap: '#202020',
   chrome: '#c0c0c0',
   tailLamp: '#ff0000',
+  lens: '#8080ff',
   headLamp: '#ffff00',
-  amber: '#ff8000',
+  brakeLamp: '#ff8000',
 } as const
 export type Ink = keyof typeof inks
 
@@ -41,7 +43,8 @@ export function sideSheet(model: Model): string {
     `${model.windows.map((window) => polygon(window, inks.glass, 0.03)).join('')}
     <path d="${gaps.join(' ')} M${front - 0.5} .31 H${rear + 0.5}" fill="none" stroke="${inks.gap}" stroke-width=".014"/>
     <rect x="${rear}" y=".1" width="${front - rear}" height=".17" fill="${inks.trim}"/>
-    <path d="M${nose} .62 L${nose - 0.42} .7 L${nose - 0.46} .78 L${nose - 0.16} .77 Z" fill="${inks.headLamp}"/>
+    <path d="M${nose} .62 L${nose - 0.42} .7 L${nose - 0.46} .78 L${nose - 0.16} .77 Z" fill="${inks.lens}"/>
+    <path d="M${nose} .63 L${nose - 0.42} .71" stroke="${inks.headLamp}" stroke-width=".022"/>
     <path d="M${tail} .79 L${tail + 0.32} .82 L${tail + 0.4} .95 L${tail} .99 Z" fill="${inks.tailLamp}"/>
     ${handles.join('')}`,
   )
@@ -54,7 +57,7 @@ export function frontSheet(model: Model): string {
     width,
     height,
     `${polygon(model.windscreen, inks.glass, 0.02)}
-    ${polygon(model.headLamp, inks.headLamp, 0.01)}
+    ${polygon(model.headLamp, inks.lens, 0.012)}${lampsInside(model)}
     <path d="M-.1 .55 H.4 L.44 .67 L-.1 .69 Z" fill="${inks.trim}"/>
     <path d="M-.1 .59 H.41 M-.1 .63 H.42" stroke="${inks.chrome}" stroke-width=".012"/>
     <circle cx="0" cy=".62" r=".055" fill="${inks.chrome}"/>
@@ -74,7 +77,7 @@ export function rearSheet(model: Model): string {
     height,
     `${polygon(model.rearWindow, inks.glass, 0.02)}
     ${polygon(model.tailLamp, inks.tailLamp, 0.01)}
-    <path d="M.62 .86 L.92 .84 V.89 L.64 .91 Z" fill="${inks.headLamp}"/>
+    <path d="M.64 .83 L.92 .81 V.855 L.65 .87 Z" fill="${inks.lens}"/><path d="M.66 .9 L.92 .885" stroke="${inks.brakeLamp}" stroke-width=".03"/>
     <rect x="-.1" y=".56" width=".44" height=".2" rx=".02" fill="${inks.gap}"/>
     <rect x="-.1" y=".785" width=".4" height=".025" fill="${inks.chrome}"/>
     <path d="M-.1 .5 H.74 L.78 .76 L.74 1.02" fill="none" stroke="${inks.gap}" stroke-width=".012"/>
@@ -84,18 +87,23 @@ export function rearSheet(model: Model): string {
   )
 }
 
+/** A strip of daylight lamps along the lower edge and two round lamps above it. */
+function lampsInside({ headLamp }: Model): string {
+  const [[z, y] = [0, 0], [, middle] = [0, 0], [, outer] = [0, 0]] = headLamp
+  return `<path d="M${z + 0.03} ${y + 0.015} L.7 ${middle + 0.016} L.9 ${outer + 0.016}" fill="none" stroke="${inks.headLamp}" stroke-width=".02"/>
+    <circle cx=".64" cy="${middle + 0.062}" r=".032" fill="${inks.headLamp}"/>
+    <circle cx=".74" cy="${middle + 0.085}" r=".032" fill="${inks.headLamp}"/>`
+}
+
 /** A rim with its tyre, 2 units across. */
 export function rimSheet(): string {
-  const spokes = Array.from(
-    { length: 5 },
-    (_, at) =>
-      `<path transform="rotate(${at * 72})" d="M-.1 0 L-.2 -.66 H.2 L.1 0 Z" fill="#c9ced4" stroke="#5c6167" stroke-width=".02"/>`,
-  )
+  const spoke = (at: number) =>
+    `<path transform="rotate(${at * 36})" d="M-.05 -.1 L-.11 -.68 H.03 L.06 -.1 Z" fill="#b9bfc6" stroke="#4c5056" stroke-width=".015"/>`
   return `<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256" viewBox="-1 -1 2 2">
     <circle r="1" fill="#131315"/><circle r=".86" fill="none" stroke="#1d1d20" stroke-width=".03"/>
-    <circle r=".7" fill="#17181a"/><circle r=".69" fill="none" stroke="#c4c9cf" stroke-width=".07"/>
-    <circle r=".42" fill="#2c2d30"/>${spokes.join('')}
-    <circle r=".17" fill="#aab0b6"/><circle r=".1" fill="#33363a"/></svg>`
+    <circle r=".7" fill="#17181a"/><circle r=".69" fill="none" stroke="#a9afb6" stroke-width=".06"/>
+    <circle r=".45" fill="#26272a"/>${times(10, spoke)}
+    <circle r=".16" fill="#9aa0a6"/><circle r=".09" fill="#2b2d30"/></svg>`
 }
 
 const polygon = (marks: readonly Mark[], fill: string, rim: number): string =>

@@ -8,7 +8,7 @@ import { colour, vec } from '../tracer/vec.ts'
 import { paving } from './grounds.ts'
 import type { Scene } from './scene.ts'
 
-const wall = plain({ colour: colour('#33505a'), mirror: 0.03, rough: 0.3 })
+const wall = plain({ colour: colour('#4a6f7a'), mirror: 0.03, rough: 0.3 })
 const timber = plain({ colour: colour('#27404a'), mirror: 0.03, rough: 0.2 })
 
 /** A bakery opens before dawn; its window lights the pavement. */
@@ -22,15 +22,15 @@ export async function bakery(): Promise<Scene> {
         ...bay(-3.5),
         ...bay(3.45),
       ],
-      sky: heavens({ zenith: vec(0.05, 0.09, 0.22), horizon: vec(0.34, 0.3, 0.42) }),
+      sky: heavens({ zenith: vec(0.08, 0.13, 0.3), horizon: vec(0.42, 0.36, 0.46) }),
       lamps: [
         { place: vec(-1.9, 3.5, 0.75), light: vec(2.6, 1.9, 1.1), radius: 0.1 },
         { place: vec(0.9, 3.5, 0.75), light: vec(2.6, 1.9, 1.1), radius: 0.1 },
         { place: vec(-0.6, 1.7, 0.6), light: vec(2.2, 1.5, 0.75), radius: 0.5 },
       ],
-      ambient: vec(0.09, 0.09, 0.12),
+      ambient: vec(0.13, 0.13, 0.17),
     },
-    camera: { stands: vec(1.5, 1.6, 7.2), looksAt: vec(-0.05, 1.78, 0), view: 0.86 },
+    camera: { stands: vec(0.9, 1.6, 7.2), looksAt: vec(0.2, 1.72, 0), view: 0.98 },
     development: { brightness: 1.25, bloom: 0.45 },
   }
 }
@@ -39,7 +39,7 @@ async function front(): Promise<Shape[]> {
   const sign = await paint(signDrawing())
   const window = await paint(windowDrawing())
   const door = await paint(doorDrawing())
-  const glass = { mirror: 0.05, glow: 0.95 }
+  const glass = { mirror: 0.05, glow: 0.62 }
   return [
     block(vec(-9, 0, -1), vec(9, 7, 0), wall),
     block(vec(-3, 2.75, 0), vec(3, 3.45, 0.16), timber),
@@ -64,7 +64,7 @@ async function chalkboard(): Promise<Shape[]> {
       <path d="M150 420 l20 40 M195 410 l20 46 M240 420 l20 40" stroke="#7d4f22" stroke-width="9"/>`,
     ),
   )
-  return [picture(vec(2.7, 0, 1.35), vec(0.78, 0, -0.12), vec(0, 1.1, -0.26), board, { glow: 0.12 })]
+  return [picture(vec(2.2, 0, 1.25), vec(0.78, 0, -0.12), vec(0, 1.1, -0.26), board, { glow: 0.25 })]
 }
 
 /** A tub with a clipped bay tree. */
@@ -85,13 +85,13 @@ const signDrawing = (): string =>
 /** Three shelves of bread in warm light, behind bars. */
 function windowDrawing(): string {
   const dice = diceFor(5)
-  const crusts = ['#c98a42', '#b8752f', '#d9a35a', '#a8642a', '#e0b070']
+  const crusts = ['#b06f2c', '#9a5a20', '#c08440', '#87481a', '#c99550']
   const loaf = (shelf: number, at: number): string => {
     const x = 50 + at * 76 + dice() * 14
     const y = 190 + shelf * 150
-    const [wide, high] = shelf === 0 ? [14, 62] : [30 + dice() * 8, 22 + dice() * 12]
+    const [wide, high] = shelf === 0 ? [17, 66] : [34 + dice() * 8, 30 + dice() * 14]
     const crust = crusts[Math.floor(dice() * crusts.length)] ?? '#c98a42'
-    return `<ellipse cx="${x}" cy="${y - high}" rx="${wide}" ry="${high}" fill="${crust}"/>
+    return `<ellipse cx="${x}" cy="${y - high}" rx="${wide}" ry="${high}" fill="${crust}" stroke="#5a3212" stroke-width="3"/>
       <path d="M${x - wide * 0.4} ${y - high * 1.3} l${wide * 0.7} ${high * 0.25} M${x - wide * 0.4} ${y - high * 0.9} l${wide * 0.7} ${high * 0.25}" stroke="#f3d9a4" stroke-width="4" opacity=".8"/>`
   }
   const shelves = times(
@@ -103,7 +103,7 @@ function windowDrawing(): string {
   return svg(
     720,
     500,
-    `<defs><radialGradient id="light" cx=".5" cy=".1" r="1"><stop offset="0" stop-color="#ffdf9c"/><stop offset="1" stop-color="#b06f2c"/></radialGradient></defs>
+    `<defs><radialGradient id="light" cx=".5" cy=".1" r="1"><stop offset="0" stop-color="#ffd389"/><stop offset="1" stop-color="#8a4d1c"/></radialGradient></defs>
     ${rect(0, 0, 720, 500, 'url(#light)')}${shelves}${times(3, (shelf) => times(9, (at) => loaf(shelf, at)))}
     <path d="M240 0 V500 M480 0 V500" stroke="#27404a" stroke-width="10"/>`,
   )

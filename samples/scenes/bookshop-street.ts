@@ -1,13 +1,13 @@
 import { car } from '../car/car.ts'
-import { hatchback } from '../car/models.ts'
+import { hatchback } from '../car/hatchback.ts'
 import { plate } from '../car/plate.ts'
-import { cloudy, noise } from '../tracer/chance.ts'
-import { ball, block, type Coat, floor, plain, post, type Shape } from '../tracer/shapes.ts'
+import { block, floor, type Shape } from '../tracer/shapes.ts'
 import { heavens, towards } from '../tracer/skies.ts'
-import { scale, vec } from '../tracer/vec.ts'
+import { vec } from '../tracer/vec.ts'
 import { asphalt, paving } from './grounds.ts'
 import { house } from './house.ts'
 import type { Scene } from './scene.ts'
+import { broadleaf } from './trees.ts'
 
 /** A red car in front of a bookshop, on a bright morning. */
 export async function bookshopStreet(): Promise<Scene> {
@@ -21,8 +21,8 @@ export async function bookshopStreet(): Promise<Scene> {
         await car(hatchback, { paint: '#b3161c' }, place, heading),
         await plate('K7 LMN 42', hatchback, 'front', place, heading, { strip: true }),
         ...(await street()),
-        ...tree(-4.3),
-        ...tree(5.6),
+        ...(await broadleaf(vec(-4.4, 0.1, -3), 5.4, 3)),
+        ...(await broadleaf(vec(5.2, 0.1, -3.1), 5.6, 8)),
       ],
       sky: heavens({
         zenith: vec(0.22, 0.45, 0.95),
@@ -67,26 +67,4 @@ async function street(): Promise<Shape[]> {
     ),
   ])
   return houses.flat()
-}
-
-function tree(x: number): Shape[] {
-  const bark = plain({ colour: vec(0.12, 0.085, 0.06) })
-  const leaves: Coat = (point) => {
-    const light =
-      noise(point.x * 22, point.y * 22 + point.z * 17) * 0.7 + cloudy(point.x * 3, point.y * 3, 3) * 0.6
-    return { colour: scale(vec(0.1, 0.22, 0.045), 0.35 + light) }
-  }
-  const crowns = [
-    vec(0, 3.2, 0),
-    vec(0.55, 2.85, 0.2),
-    vec(-0.5, 2.8, 0.25),
-    vec(0.1, 2.7, 0.6),
-    vec(0.05, 3.7, -0.1),
-  ]
-  return [
-    post(vec(x, 0, -2.9), 0.09, 2.6, bark),
-    ...crowns.map((middle, at) =>
-      ball(vec(middle.x + x, middle.y, middle.z - 2.9), 0.62 - 0.05 * at, leaves),
-    ),
-  ]
 }

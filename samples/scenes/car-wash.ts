@@ -1,5 +1,5 @@
 import { car } from '../car/car.ts'
-import { hatchback } from '../car/models.ts'
+import { hatchback } from '../car/hatchback.ts'
 import { plate } from '../car/plate.ts'
 import { letters } from '../lettering.ts'
 import { rect, svg, times } from '../svg.ts'
@@ -13,7 +13,7 @@ import type { Scene } from './scene.ts'
 
 /** A blue car rolls into a car wash in the evening sun; the floor is wet. */
 export async function carWash(): Promise<Scene> {
-  const place = vec(0.15, 0, 0.4)
+  const place = vec(-0.1, 0, 0.75)
   const heading = 1.18
   const sun = { towards: towards(125, 26), light: vec(3.4, 2.7, 1.9), spread: 0.03 }
   return {
@@ -23,23 +23,33 @@ export async function carWash(): Promise<Scene> {
         await car(hatchback, { paint: '#2a6fb0', lights: 0.7 }, place, heading),
         await plate('YHI9 OTZ', hatchback, 'rear', place, heading, { paper: '#f4c62a' }),
         ...(await bay()),
+        block(vec(4.6, 0, -9), vec(40, 1.7, -8), hedge),
+        block(vec(-40, 0, -9), vec(-4.6, 1.7, -8), hedge),
       ],
       sky: heavens({
-        zenith: vec(0.18, 0.36, 0.75),
-        horizon: vec(0.95, 0.78, 0.6),
+        zenith: vec(0.14, 0.3, 0.7),
+        horizon: vec(0.9, 0.62, 0.4),
         clouds: { light: vec(1.2, 0.95, 0.8), amount: 0.5, seed: 4 },
       }),
       sun,
+      haze: { light: vec(0.8, 0.6, 0.42), reach: 1200 },
       lamps: [
         { place: vec(-1.6, 3.0, -3.6), light: vec(3, 3.2, 3.4), radius: 0.25 },
         { place: vec(1.9, 3.0, -3.6), light: vec(3, 3.2, 3.4), radius: 0.25 },
       ],
       ambient: vec(0.25, 0.25, 0.28),
     },
-    camera: { stands: vec(-1.7, 1.55, 7.4), looksAt: vec(-0.05, 1.42, 0), view: 0.86 },
+    camera: { stands: vec(-1.9, 1.6, 6.9), looksAt: vec(-0.05, 1.5, 0), view: 1 },
     development: { brightness: 1, bloom: 0.3 },
   }
 }
+
+const hedge: Coat = ({ x, y, z }) => ({
+  colour: scale(
+    vec(0.06, 0.12, 0.035),
+    0.25 + 0.9 * noise(x * 14 + z * 9, y * 14) + 0.5 * noise(x * 3, y * 3),
+  ),
+})
 
 async function bay(): Promise<Shape[]> {
   const white = plain({ colour: vec(0.72, 0.74, 0.76), mirror: 0.03, rough: 0.2 })
@@ -49,7 +59,7 @@ async function bay(): Promise<Shape[]> {
     block(vec(-3.6, 0, -2.3), vec(-2.9, 3.1, -1.6), white),
     block(vec(2.9, 0, -2.3), vec(3.6, 3.1, -1.6), white),
     block(vec(-3.9, 3.1, -9), vec(3.9, 4.1, -1.4), white),
-    picture(vec(-3.9, 3.1, -1.39), vec(7.8, 0, 0), vec(0, 1, 0), sign, { glow: 0.75, mirror: 0.03 }),
+    picture(vec(-3.9, 3.1, -1.39), vec(7.8, 0, 0), vec(0, 1, 0), sign, { glow: 0.5, mirror: 0.03 }),
     picture(vec(-3.3, 0, -9), vec(6.6, 0, 0), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
     picture(vec(-3.3, 0, -1.7), vec(0, 0, -7.3), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
     picture(vec(3.3, 0, -9), vec(0, 0, 7.3), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),

@@ -2,13 +2,14 @@ import { letters } from '../lettering.ts'
 import { svg, times } from '../svg.ts'
 import { cloudy, diceFor, noise } from '../tracer/chance.ts'
 import { ball, block, type Coat, picture, plain, post, type Shape } from '../tracer/shapes.ts'
-import { heavens, ridges, towards } from '../tracer/skies.ts'
+import { heavens, towards } from '../tracer/skies.ts'
 import { terrain } from '../tracer/terrain.ts'
 import { paint } from '../tracer/texture.ts'
 import { scale, vec } from '../tracer/vec.ts'
-import { conifers } from './conifers.ts'
+import { alps } from './alps.ts'
 import { grass } from './grounds.ts'
 import type { Scene } from './scene.ts'
+import { conifers } from './trees.ts'
 
 const wood: Coat = (point) => {
   const grain = cloudy(point.x * 14, point.y * 1.3, 4)
@@ -21,6 +22,7 @@ export async function fingerpost(): Promise<Scene> {
     world: {
       shapes: [
         terrain({ low: vec(-60, -9, -90), high: vec(60, 9, 12), step: 0.35, heightAt: meadow, coat: grass }),
+        alps({ foot: 110, peak: 300, seed: 5.1 }),
         post(vec(0, -0.3, 0), 0.085, 3.15, wood),
         ball(vec(0, 2.86, 0), 0.11, wood),
         ...(await board('SUMMIT 5 KM', 2.26, 1, 1)),
@@ -29,19 +31,13 @@ export async function fingerpost(): Promise<Scene> {
         ...stones(),
         ...(await conifers(34, 21, (dice) => vec(-34 + 70 * dice(), -1.6, -32 - 22 * dice()))),
       ],
-      sky: ridges(
-        heavens({
-          zenith: vec(0.14, 0.35, 0.85),
-          horizon: vec(0.74, 0.87, 1),
-          clouds: { light: vec(1.3, 1.3, 1.3), amount: 0.6, seed: 31 },
-        }),
-        [
-          { height: 0.3, crests: 10, colour: vec(0.52, 0.58, 0.7), haze: vec(0.66, 0.76, 0.88), seed: 8 },
-          { height: 0.17, crests: 15, colour: vec(0.17, 0.25, 0.32), haze: vec(0.45, 0.56, 0.64), seed: 27 },
-        ],
-      ),
-      sun: { towards: towards(60, 38), light: vec(3.3, 3, 2.5), spread: 0.03 },
-      haze: { light: vec(0.66, 0.78, 0.92), reach: 500 },
+      sky: heavens({
+        zenith: vec(0.08, 0.26, 0.75),
+        horizon: vec(0.6, 0.78, 0.98),
+        clouds: { light: vec(1.3, 1.3, 1.3), amount: 0.6, seed: 31 },
+      }),
+      sun: { towards: towards(60, 38), light: vec(2.9, 2.6, 2.2), spread: 0.03 },
+      haze: { light: vec(0.66, 0.78, 0.92), reach: 12000 },
       ambient: vec(0.2, 0.21, 0.22),
     },
     camera: { stands: vec(0.5, 1.75, 5.4), looksAt: vec(0.12, 1.72, 0), view: 0.82 },

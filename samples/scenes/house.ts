@@ -31,7 +31,7 @@ export async function house(plan: House, z: number, night = false): Promise<Shap
   const moulding = plain({ colour: colour(trim) })
   const shapes = [
     front(await paint(svg(...size, wallDrawing(plan))), 0),
-    front(await paint(svg(...size, panes(plan, night))), 0.02, night ? { glow: 1.5 } : { mirror: 0.12 }),
+    front(await paint(svg(...size, panes(plan, night))), 0.02, night ? { glow: 0.75 } : { mirror: 0.12 }),
     block(vec(left, height - 0.35, z), vec(left + width, height, z + 0.35), moulding),
     block(vec(left, ground + 0.02, z), vec(left + width, ground + 0.2, z + 0.16), moulding),
     block(vec(left, 0, z - 0.02), vec(left + width, height - 0.01, z - 0.01), moulding),
@@ -110,8 +110,8 @@ function panes(plan: House, night: boolean): string {
 
 function glass(night: boolean, shopWindow: boolean, chance: number): string {
   if (!night) return 'url(#sky)'
-  if (shopWindow || chance < 0.25) return '#ffc978'
-  return chance < 0.45 ? '#e69a45' : chance < 0.55 ? '#7f98c9' : '#0a0c12'
+  if (shopWindow || chance < 0.22) return '#ffc978'
+  return chance < 0.36 ? '#d98a3a' : chance < 0.44 ? '#7f98c9' : '#0a0c12'
 }
 
 const pane = ({ x, y, w, h }: Opening, fill: string, trim: string): string =>

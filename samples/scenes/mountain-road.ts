@@ -1,15 +1,16 @@
 import { car } from '../car/car.ts'
-import { hatchback } from '../car/models.ts'
+import { hatchback } from '../car/hatchback.ts'
 import { plate } from '../car/plate.ts'
 import { noise } from '../tracer/chance.ts'
 import { type Coat, floor } from '../tracer/shapes.ts'
-import { heavens, ridges, towards } from '../tracer/skies.ts'
+import { heavens, towards } from '../tracer/skies.ts'
 import { scale, vec } from '../tracer/vec.ts'
-import { conifers } from './conifers.ts'
+import { alps } from './alps.ts'
 import { asphalt, grass } from './grounds.ts'
 import type { Scene } from './scene.ts'
+import { conifers } from './trees.ts'
 
-/** A silver hatchback climbs towards the mountains. */
+/** A yellow hatchback climbs towards the mountains. */
 export async function mountainRoad(): Promise<Scene> {
   const place = vec(0.75, 0, 0.6)
   const heading = 1.33
@@ -17,29 +18,24 @@ export async function mountainRoad(): Promise<Scene> {
     world: {
       shapes: [
         floor(valley),
-        await car(hatchback, { paint: '#aab4bd', lights: 0.4 }, place, heading),
+        alps({ foot: 90, peak: 270, seed: 7.7 }),
+        await car(hatchback, { paint: '#d8a013', lights: 0.4 }, place, heading),
         await plate('LU 24680', hatchback, 'rear', place, heading, { strip: true }),
         ...(await conifers(26, 4, (dice) =>
           vec((dice() < 0.5 ? -1 : 1) * (5.5 + 13 * dice()), 0, -6 - 34 * dice()),
         )),
       ],
-      sky: ridges(
-        heavens({
-          zenith: vec(0.16, 0.36, 0.82),
-          horizon: vec(0.78, 0.88, 0.98),
-          clouds: { light: vec(1.25, 1.25, 1.25), amount: 0.55, seed: 9 },
-        }),
-        [
-          { height: 0.36, crests: 9, colour: vec(0.5, 0.56, 0.66), haze: vec(0.62, 0.72, 0.82), seed: 3 },
-          { height: 0.23, crests: 13, colour: vec(0.2, 0.27, 0.33), haze: vec(0.5, 0.6, 0.66), seed: 14 },
-          { height: 0.12, crests: 22, colour: vec(0.07, 0.13, 0.1), haze: vec(0.3, 0.4, 0.36), seed: 40 },
-        ],
-      ),
-      sun: { towards: towards(140, 36), light: vec(3.2, 2.9, 2.5), spread: 0.03 },
-      haze: { light: vec(0.7, 0.8, 0.9), reach: 420 },
+      sky: heavens({
+        zenith: vec(0.1, 0.28, 0.75),
+        horizon: vec(0.62, 0.78, 0.95),
+        clouds: { light: vec(1.25, 1.25, 1.25), amount: 0.55, seed: 9 },
+      }),
+      sun: { towards: towards(140, 36), light: vec(2.9, 2.6, 2.2), spread: 0.03 },
+      haze: { light: vec(0.5, 0.62, 0.8), reach: 12000 },
       ambient: vec(0.2, 0.21, 0.22),
     },
     camera: { stands: vec(-1.5, 1.65, 7), looksAt: vec(0.25, 1.28, 0), view: 0.84 },
+    development: { brightness: 0.9 },
   }
 }
 

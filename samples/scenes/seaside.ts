@@ -1,5 +1,5 @@
 import { car } from '../car/car.ts'
-import { saloon } from '../car/models.ts'
+import { saloon } from '../car/saloon.ts'
 import { cloudy, noise } from '../tracer/chance.ts'
 import { block, type Coat, floor, plain, post, type Shape } from '../tracer/shapes.ts'
 import { heavens, ridges, towards } from '../tracer/skies.ts'
@@ -7,32 +7,33 @@ import { mix, ramp, scale, vec } from '../tracer/vec.ts'
 import { asphalt, grass } from './grounds.ts'
 import type { Scene } from './scene.ts'
 
-/** An orange saloon on the coast road at sunset. */
+/** A teal saloon on the coast road at sunset. */
 export async function seaside(): Promise<Scene> {
-  const sun = towards(-62, 9)
+  const sun = towards(-98, 8)
   return {
     world: {
       shapes: [
         floor(coast),
-        await car(saloon, { paint: '#d2571a', lights: 0.5 }, vec(0.1, 0, 0.2), 0.06),
+        await car(saloon, { paint: '#0d7480', lights: 0.6 }, vec(0.1, 0, 0.2), 0.06),
         ...guardRail(),
       ],
       sky: ridges(
         heavens({
-          zenith: vec(0.16, 0.25, 0.55),
-          horizon: vec(1.15, 0.62, 0.34),
-          sun: { towards: sun, light: vec(2.6, 1.5, 0.7), wide: 0.02 },
-          clouds: { light: vec(1.3, 0.72, 0.52), amount: 0.5, seed: 11 },
+          zenith: vec(0.07, 0.12, 0.36),
+          horizon: vec(0.95, 0.36, 0.12),
+          sun: { towards: sun, light: vec(2.2, 1.3, 0.5), wide: 0.012 },
+          clouds: { light: vec(1.1, 0.42, 0.22), amount: 0.55, seed: 11 },
         }),
         [
-          { height: 0.075, crests: 7, colour: vec(0.3, 0.2, 0.26), haze: vec(0.85, 0.5, 0.36), seed: 31 },
-          { height: 0.04, crests: 12, colour: vec(0.14, 0.1, 0.15), haze: vec(0.5, 0.3, 0.26), seed: 5 },
+          { height: 0.07, crests: 9, colour: vec(0.2, 0.11, 0.17), haze: vec(0.6, 0.27, 0.18), seed: 31 },
+          { height: 0.04, crests: 12, colour: vec(0.07, 0.045, 0.08), haze: vec(0.3, 0.14, 0.12), seed: 5 },
         ],
       ),
-      sun: { towards: towards(62, 22), light: vec(2.1, 1.35, 0.85), spread: 0.05 },
+      sun: { towards: towards(62, 22), light: vec(2.2, 1.35, 0.8), spread: 0.05 },
+      haze: { light: vec(0.75, 0.36, 0.2), reach: 900 },
       ambient: vec(0.22, 0.17, 0.17),
     },
-    camera: { stands: vec(0.9, 1.35, 7.6), looksAt: vec(0, 1.02, 0), view: 0.86 },
+    camera: { stands: vec(3.4, 1.3, 6.6), looksAt: vec(0.1, 1.08, 0), view: 0.86 },
     development: { bloom: 0.3 },
   }
 }

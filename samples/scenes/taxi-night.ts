@@ -1,6 +1,6 @@
 import { car } from '../car/car.ts'
-import { saloon } from '../car/models.ts'
 import { plate } from '../car/plate.ts'
+import { saloon } from '../car/saloon.ts'
 import { letters } from '../lettering.ts'
 import { rect, svg } from '../svg.ts'
 import { ball, block, floor, picture, plain, post, type Shape } from '../tracer/shapes.ts'
@@ -86,6 +86,7 @@ async function street(): Promise<Shape[]> {
         storeys: 2,
         bays: 3,
         seed: 19,
+        shop: { sign: 'CAFE LUNA', board: '#3a1518', awning: '#7c2026' },
       },
       front,
       true,

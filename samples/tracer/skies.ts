@@ -8,6 +8,7 @@ export interface Heavens {
   horizon: Vec
   /** The glow round the sun. */
   sun?: { towards: Vec; light: Vec; wide: number }
+  /** `amount` is the share of the sky that they cover. */
   clouds?: { light: Vec; amount: number; seed: number }
 }
 
@@ -27,7 +28,8 @@ function cover(direction: Vec, amount: number, seed: number): number {
   const x = direction.x / (direction.y + 0.12)
   const z = direction.z / (direction.y + 0.12)
   const density = cloudy(x * 0.7 + seed, z * 0.7 - seed, 5)
-  return ramp(1 - amount, 1.25 - amount, density + 0.25) * ramp(0, 0.12, direction.y) * 0.85
+  const least = 0.75 - 0.5 * amount
+  return ramp(least - 0.07, least + 0.16, density) * ramp(0, 0.1, direction.y) * 0.9
 }
 
 export interface Ridge {

@@ -60,7 +60,7 @@ function walk(
     const free = above(away)
     if (free < 0) return halved(above, before, away)
     before = away
-    away += Math.max(step * 0.35, free * 0.55)
+    away += Math.max(step * 0.35, away * 0.003, free * 0.6)
   }
   return Infinity
 }
