@@ -46,7 +46,9 @@ mount_volume() {
   add_fstab_line "UUID=$uuid $state auto defaults,nofail,x-systemd.device-timeout=30s 0 2"
   change mkdir --parents "$state"
   change systemctl daemon-reload
-  change mount "$state"
+  # By its name: about a UUID that udev does not show yet, mount would keep silent because of nofail.
+  change mount "$volume" "$state"
+  [[ $dry_run == yes ]] || volume_is_mounted || die "$volume could not be mounted at $state: look at dmesg."
 }
 
 make_file_system() {
