@@ -68,7 +68,7 @@ const emptyTimeline: Timeline = {
 
 /** Fine enough to see the run's course, and coarse enough that a step holds pictures to count. */
 function stepFor(duration: number, count: number): number {
-  const steps = Math.min(mostRateSteps, Math.max(8, Math.ceil(count / 3)))
+  const steps = Math.min(mostRateSteps, Math.max(15, Math.ceil(count / 3)))
   const day = 86400e3
   return niceSteps.find((step) => duration / step <= steps) ?? Math.ceil(duration / steps / day) * day
 }
