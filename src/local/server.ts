@@ -37,12 +37,11 @@ export interface LocalCloud {
  * @throws {ImgpipeError} `unavailable` when the port is in use or the data folder cannot be used
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
-  const cloud = new Cloud(await openStorage(options.dataDir), options)
+  const cloud = new Cloud()
   try {
-    // The port first: that it is in use should not be learnt only after the models have been loaded.
+    // The port first: that it is in use should not be learnt only after all else has been loaded.
     await cloud.listen(options.port)
-    await Promise.all([cloud.loadModels(options.vision), options.prepare?.(cloud.url)])
-    cloud.ready = true
+    await cloud.open(options)
     return cloud
   } catch (error) {
     await cloud.stop()
@@ -50,21 +49,20 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
   }
 }
 
-class Cloud implements LocalCloud {
-  ready = false
-  readonly #storage: Storage
-  readonly #rekognition: RekognitionService
-  readonly #server: Server
-  readonly #vision = Promise.withResolvers<Vision>()
+interface Services {
+  storage: Storage
+  rekognition: RekognitionService
   /** The models to close at the end: those that the cloud has started itself. */
-  #ownVision: Promise<Vision> | undefined
+  ownVision: Promise<Vision> | undefined
+}
+
+class Cloud implements LocalCloud {
+  readonly #server: Server
+  #services: Services | undefined
+  #ready = false
   #stopped: Promise<void> | undefined
 
-  constructor(storage: Storage, { maxRequestsPerSecond = 0, log = () => {} }: LocalCloudOptions) {
-    this.#storage = storage
-    const vision = this.#vision.promise
-    const { objects } = storage
-    this.#rekognition = new RekognitionService({ vision, objects, maxRequestsPerSecond, log })
+  constructor() {
     this.#server = createServer((request, response) => this.#route(request, response))
     // Longer than clients keep idle connections: one that ends just as a request is sent is an error to them.
     this.#server.keepAliveTimeout = 75_000
@@ -81,10 +79,15 @@ class Cloud implements LocalCloud {
     })
   }
 
-  async loadModels(given: Vision | undefined): Promise<void> {
-    this.#ownVision = given === undefined ? startVision() : undefined
-    const vision = given ?? (await this.#ownVision)
-    if (vision !== undefined) this.#vision.resolve(vision)
+  async open(options: LocalCloudOptions): Promise<void> {
+    const { dataDir, maxRequestsPerSecond = 0, vision: given, log = () => {} } = options
+    const storage = await openStorage({ url: this.url, dataDir })
+    const vision = given === undefined ? startVision() : Promise.resolve(given)
+    const { objects } = storage
+    const rekognition = new RekognitionService({ vision, objects, maxRequestsPerSecond, log })
+    this.#services = { storage, rekognition, ownVision: given === undefined ? vision : undefined }
+    await Promise.all([vision, options.prepare?.(this.url)])
+    this.#ready = true
   }
 
   stop(): Promise<void> {
@@ -95,29 +98,36 @@ class Cloud implements LocalCloud {
   async #stop(): Promise<void> {
     const closed = this.#server.listening ? once(this.#server, 'close') : undefined
     this.#server.close()
-    await this.#storage.close()
+    await this.#services?.storage.close()
     this.#server.closeAllConnections()
     await closed
-    const vision = await this.#ownVision?.catch(() => undefined)
+    const vision = await this.#services?.ownVision?.catch(() => undefined)
     await vision?.close()
   }
 
   #route(request: IncomingMessage, response: ServerResponse): void {
-    if (isForRekognition(request)) {
-      void this.#rekognition.handle(request, response)
-    } else if (request.url === '/health') {
+    if (request.url === '/health' || this.#services === undefined) {
       this.#sayHealth(response)
+    } else if (isForRekognition(request)) {
+      void this.#services.rekognition.handle(request, response)
     } else {
-      // A queue's address has a path, which some clients send to; fauxqs hears SQS at "/" only.
-      if (String(request.headers['x-amz-target']).startsWith('AmazonSQS.')) request.url = '/'
-      this.#storage.app.routing(request, response)
+      this.#services.storage.app.routing(asFauxqsHearsIt(request), response)
     }
   }
 
   #sayHealth(response: ServerResponse): void {
-    response.writeHead(this.ready ? 200 : 503, { 'content-type': 'application/json' })
-    response.end(JSON.stringify({ status: this.ready ? 'ok' : 'starting' }))
+    response.writeHead(this.#ready ? 200 : 503, { 'content-type': 'application/json' })
+    response.end(JSON.stringify({ status: this.#ready ? 'ok' : 'starting' }))
   }
+}
+
+/** Makes up for the two things that SDKs may do and fauxqs 2.4.1 does not expect. */
+function asFauxqsHearsIt(request: IncomingMessage): IncomingMessage {
+  // A queue's address has a path, which some clients send to; fauxqs hears SQS at "/" only.
+  if (String(request.headers['x-amz-target']).startsWith('AmazonSQS.')) request.url = '/'
+  // An empty object may come without a type; fauxqs then has no body and answers 500. The type is S3's default.
+  if (request.method === 'PUT') request.headers['content-type'] ??= 'binary/octet-stream'
+  return request
 }
 
 const loopback = '127.0.0.1'

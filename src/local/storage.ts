@@ -1,4 +1,5 @@
 import { type BuildAppOptions, buildApp } from 'fauxqs'
+import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { listInKeyOrder } from './storage-listing.ts'
 
 type FauxqsStores = NonNullable<BuildAppOptions['stores']>
@@ -24,14 +25,21 @@ export interface Storage {
 /** The largest single PutObject (bytes): over Rekognition's 15 MB, so that its refusal can be seen. */
 const maxUploadBytes = 256 * 1024 * 1024
 
+export interface StorageOptions {
+  /** Where clients reach it: http://HOST:PORT */
+  url: string
+  /** undefined = in memory */
+  dataDir: string | undefined
+}
+
 /**
  * S3 and SQS by fauxqs, in memory, or kept under `dataDir` over restarts (a SQLite file).
  *
- * @throws {Error} when `dataDir` cannot be made or written
+ * @throws {ImgpipeError} `disk` when `dataDir` cannot be made or used
  */
-export async function openStorage(dataDir?: string): Promise<Storage> {
+export async function openStorage({ url, dataDir }: StorageOptions): Promise<Storage> {
   const stores = await makeStores()
-  const persistence = dataDir === undefined ? undefined : await keepUnder(dataDir, stores)
+  const persistence = dataDir === undefined ? undefined : await keepUnder(dataDir, stores, url)
   listInKeyOrder(stores.s3Store)
   // Without a host of its own a queue's URL names the host of the request that made the queue. fauxqs's default
   // (sqs.REGION.localhost) resolves on few machines, and most SDKs send to the host of the queue's URL.
@@ -62,18 +70,32 @@ async function fauxqsModule<Exports>(path: string): Promise<Exports> {
 }
 
 /** Loads what a former run left, then has every change written: in this order, or the loading would rewrite it. */
-async function keepUnder(dataDir: string, stores: FauxqsStores): Promise<FauxqsPersistence> {
+async function keepUnder(dataDir: string, stores: FauxqsStores, url: string): Promise<FauxqsPersistence> {
   const { PersistenceManager } = await fauxqsModule<{
     PersistenceManager: new (dataDir: string) => FauxqsPersistence
   }>('persistence.js')
-  const persistence = new PersistenceManager(dataDir)
+  try {
+    const persistence = new PersistenceManager(dataDir)
+    load(persistence, stores, url)
+    return persistence
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause)
+    const message = `The local cloud cannot keep its data in ${dataDir}: ${why}; give a folder that it may write.`
+    throw new ImgpipeError('disk', message, { cause })
+  }
+}
+
+function load(persistence: FauxqsPersistence, stores: FauxqsStores, url: string): void {
   const { sqsStore, snsStore, s3Store } = stores
+  const createQueue = sqsStore.createQueue.bind(sqsStore)
+  // A queue's URL is kept with the port of the run that made it.
+  sqsStore.createQueue = (name, saved, ...rest) => createQueue(name, url + new URL(saved).pathname, ...rest)
   persistence.load(sqsStore, snsStore, s3Store)
+  sqsStore.createQueue = createQueue
   sqsStore.persistence = persistence
   snsStore.persistence = persistence
   s3Store.persistence = persistence
   for (const queue of sqsStore.allQueues()) queue.persistence = persistence
-  return persistence
 }
 
 /** fauxqs stops reading an upload at 11 MiB. */

@@ -12,6 +12,7 @@ export interface LabelFilters {
 /** Limits of https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GeneralLabelsSettings.html */
 const maxFilters = 100
 const maxNameLength = 50
+// Taken over as it is: the hyphen stands between two characters, so that most punctuation is allowed.
 const namePattern = /^[A-Za-z0-9àâèçñó'-_(). ]*$/
 
 export function readLabelFilters(shape: RequestShape, request: Members): LabelFilters {

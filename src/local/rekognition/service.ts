@@ -106,7 +106,12 @@ function openOperation(read: Operation, maxRequestsPerSecond: number): OpenOpera
   return { read, quota, turns: new Turns(2 * availableParallelism()) }
 }
 
-function send(response: ServerResponse, status: number, requestId: string, body: object): void {
-  response.writeHead(status, { 'content-type': contentType, 'x-amzn-requestid': requestId })
-  response.end(JSON.stringify(body))
+function send(response: ServerResponse, status: number, requestId: string, answer: object): void {
+  const body = JSON.stringify(answer)
+  response.writeHead(status, {
+    'content-type': contentType,
+    'content-length': Buffer.byteLength(body),
+    'x-amzn-requestid': requestId,
+  })
+  response.end(body)
 }

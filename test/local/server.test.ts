@@ -1,0 +1,181 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { DetectLabelsCommand } from '@aws-sdk/client-rekognition'
+import { CreateBucketCommand, ListBucketsCommand } from '@aws-sdk/client-s3'
+import { CreateQueueCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
+import { describe, expect, it, vi } from 'vitest'
+import type { Vision } from '../../src/local/vision/vision.ts'
+import { call, object, picture, seeing, testCloud } from './cloud.ts'
+
+async function pictureRequest(): Promise<object> {
+  return { Image: { Bytes: Buffer.from(await picture()).toString('base64') } }
+}
+
+/** For what is bound to come, on however busy a machine. */
+const patience = { timeout: 30_000 }
+
+/** Looks at a picture only when it is told to. */
+function visionOnDemand() {
+  const asked: (() => void)[] = []
+  const objects = () => new Promise<[]>((resolve) => asked.push(() => resolve([])))
+  return { asked, vision: { ...seeing({}), objects } satisfies Vision }
+}
+
+describe('The local cloud', () => {
+  it('is healthy when all is ready, and only then', async () => {
+    const before: number[] = []
+    const prepare = async (url: string) => {
+      before.push((await fetch(`${url}/health`)).status)
+    }
+    const { url } = await testCloud({ prepare })
+    const health = await fetch(`${url}/health`)
+    expect([before, health.status, await health.json()]).toEqual([[503], 200, { status: 'ok' }])
+  })
+
+  it('does not start when its preparation fails, and leaves the port free', async () => {
+    let port = 0
+    const prepare = async (url: string) => {
+      port = Number(new URL(url).port)
+      throw new Error('no such folder')
+    }
+    await expect(testCloud({ prepare })).rejects.toThrow('no such folder')
+    expect((await testCloud({ port })).url).toContain(String(port))
+  })
+
+  it('says in one sentence that its port is in use', async () => {
+    const { url } = await testCloud()
+    const port = Number(new URL(url).port)
+    const message = `Port ${port} is in use by another program: choose another one with --port.`
+    await expect(testCloud({ port })).rejects.toMatchObject({ message, exitCode: 69 })
+  })
+
+  it('says in one sentence that its data folder cannot be used', async () => {
+    const dataDir = `${import.meta.filename}/below-a-file`
+    const message = expect.stringContaining(`cannot keep its data in ${dataDir}`)
+    await expect(testCloud({ dataDir })).rejects.toMatchObject({ message, exitCode: 74 })
+  })
+
+  it('is reached over the loopback interface only', async () => {
+    const { url } = await testCloud()
+    const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
+    for (const { address } of addresses.filter(({ internal, family }) => !internal && family === 'IPv4')) {
+      await expect(fetch(url.replace('127.0.0.1', address))).rejects.toThrow('fetch failed')
+    }
+  })
+
+  it('ends with clients in the middle of a long poll, and ends once', async () => {
+    const { sqs, stop } = await testCloud()
+    const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'imgpipe' }))
+    const poll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 })).catch(() => undefined)
+    await Promise.all([stop(), stop(), poll])
+  })
+
+  it('refuses malformed HTTP and goes on', async () => {
+    const { url } = await testCloud()
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.end('NO HTTP AT ALL\r\n\r\n')
+    const [answer] = await once(socket, 'data')
+    expect(String(answer)).toMatch(/^HTTP\/1.1 400 /)
+    expect((await fetch(`${url}/health`)).status).toBe(200)
+  })
+})
+
+describe('The quota', () => {
+  it('holds for each operation by itself, and names the error as Amazon does', async () => {
+    const { url, rekognition } = await testCloud({ maxRequestsPerSecond: 0.001 })
+    const request = await pictureRequest()
+    const errors = async (operation: string) => {
+      const answers = await Promise.all([1, 2, 3].map(() => call(url, operation, request)))
+      return answers.map(({ error }) => error).sort()
+    }
+    const exceeded = 'ProvisionedThroughputExceededException'
+    expect(await errors('DetectLabels')).toEqual(['', exceeded, exceeded])
+    expect(await errors('DetectText')).toEqual(['', exceeded, exceeded])
+    const Image = { Bytes: await picture() }
+    const refused = rekognition.send(new DetectLabelsCommand({ Image }))
+    await expect(refused).rejects.toMatchObject({ name: exceeded, $metadata: { httpStatusCode: 400 } })
+  })
+})
+
+describe('While pictures are looked at', () => {
+  it('S3 answers', async () => {
+    const { asked, vision } = visionOnDemand()
+    const { url, s3 } = await testCloud({ vision })
+    const request = await pictureRequest()
+    const looking = call(url, 'DetectLabels', request)
+    await vi.waitFor(() => expect(asked).toHaveLength(1), patience)
+    await s3.send(new CreateBucketCommand({ Bucket: 'pictures' }))
+    expect((await s3.send(new ListBucketsCommand({}))).Buckets).toHaveLength(1)
+    asked[0]?.()
+    expect((await looking).status).toBe(200)
+  })
+
+  it('DetectText does not wait behind DetectLabels', async () => {
+    const { asked, vision } = visionOnDemand()
+    const { url } = await testCloud({ vision })
+    const request = await pictureRequest()
+    const looking = Array.from({ length: 100 }, () => call(url, 'DetectLabels', request))
+    expect((await call(url, 'DetectText', request)).status).toBe(200)
+    await answerAll(asked, looking)
+  })
+
+  it('nobody looks for clients that have gone', async () => {
+    const { asked, vision } = visionOnDemand()
+    const { url } = await testCloud({ vision })
+    const request = await pictureRequest()
+    const busy = Array.from({ length: 64 }, () => call(url, 'DetectLabels', request))
+    await vi.waitFor(() => expect(asked.length).toBeGreaterThan(0), patience)
+    const gone = new AbortController()
+    const left = Array.from({ length: 50 }, () => abortable(url, request, gone.signal))
+    gone.abort()
+    await Promise.allSettled(left)
+    await answerAll(asked, busy)
+    expect(asked.length).toBeLessThanOrEqual(64)
+  })
+
+  function abortable(url: string, request: object, signal: AbortSignal) {
+    const headers = { 'x-amz-target': 'RekognitionService.DetectLabels' }
+    return fetch(url, { method: 'POST', headers, body: JSON.stringify(request), signal })
+  }
+
+  /** Answers whatever is asked until all these calls have been answered. */
+  async function answerAll(asked: (() => void)[], calls: Promise<{ status: number }>[]): Promise<void> {
+    const done = Promise.all(calls).then((answers) => answers.every(({ status }) => status === 200))
+    const answering = setInterval(() => {
+      for (const answer of asked) answer()
+    }, 5)
+    expect(await done).toBe(true)
+    clearInterval(answering)
+  }
+
+  it('a request that is cut off is no error of the server', async () => {
+    const log: string[] = []
+    const { url } = await testCloud({ log: (line) => log.push(line) })
+    const socket = connect(Number(new URL(url).port), '127.0.0.1')
+    socket.write(
+      'POST / HTTP/1.1\r\nhost: x\r\nx-amz-target: RekognitionService.DetectText\r\ncontent-length: 999\r\n\r\n{"Im',
+    )
+    socket.end()
+    await once(socket.resume(), 'close')
+    expect((await call(url, 'DetectText', await pictureRequest())).status).toBe(200)
+    expect(log).toEqual([])
+  })
+})
+
+describe('Recognition', () => {
+  it('depends on the bytes, not on what the picture is called', async () => {
+    const seen: number[] = []
+    const vision: Vision = {
+      ...seeing({}),
+      objects: async (bytes) => {
+        seen.push(bytes.length)
+        return [object('Car', 99)]
+      },
+    }
+    const { url } = await testCloud({ vision })
+    const bytes = await picture()
+    await call(url, 'DetectLabels', await pictureRequest())
+    expect(seen).toEqual([bytes.length])
+  })
+})
