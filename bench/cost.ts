@@ -1,0 +1,94 @@
+import { parseArgs } from 'node:util'
+import { type Cloud, startCloud } from './support/cloud.ts'
+import { cli, runProgram, type Usage, withStateDir } from './support/program.ts'
+import { publish } from './support/table.ts'
+
+/**
+ * CPU and requests per picture, beside a bare loop of the same SDK calls. The difference between two runs of
+ * different lengths leaves out what starting costs.
+ */
+const { values } = parseArgs({
+  options: {
+    few: { type: 'string', default: '500' },
+    many: { type: 'string', default: '3000' },
+    rate: { type: 'string', default: '100' },
+  },
+})
+const few = Number(values.few)
+const many = Number(values.many)
+const inFlight = '32'
+const sdkLoops = new URL('./support/sdk-loops.ts', import.meta.url).pathname
+
+type Program = (cloud: Cloud) => Promise<Usage>
+const detector: Program = (cloud) => imgpipe(cloud, ['detect'])
+const reader: Program = (cloud) => imgpipe(cloud, ['read', '--once'])
+const bare =
+  (way: string): Program =>
+  (cloud) =>
+    runProgram([sdkLoops, way, cloud.queueUrl, inFlight], cloud.environment)
+
+// Each picture has a car, so that reader and detector have the same number.
+const rows = [
+  await compare('detector: list, DetectLabels, send', [detector], [bare('labels')]),
+  await compare(
+    'reader: receive, GetObject, DetectText, delete',
+    [detector, reader],
+    [bare('labels'), bare('texts')],
+  ),
+]
+await publish({ name: 'cost', title: 'CPU and requests per picture', rows })
+
+/** Of both lists the last program is measured; those before it prepare. */
+async function compare(what: string, ours: Program[], bareLoop: Program[]) {
+  const own = await perPicture(ours)
+  const loop = await perPicture(bareLoop)
+  return {
+    what,
+    'CPU ms': own.cpuMs.toFixed(2),
+    'CPU ms of a bare loop': loop.cpuMs.toFixed(2),
+    ratio: (own.cpuMs / loop.cpuMs).toFixed(2),
+    'SQS requests': own.sqs.toFixed(2),
+    'SQS requests of a bare loop': loop.sqs.toFixed(2),
+  }
+}
+
+async function perPicture(programs: Program[]): Promise<{ cpuMs: number; sqs: number }> {
+  const short = await measure(programs, few)
+  const long = await measure(programs, many)
+  const pictures = many - few
+  return { cpuMs: (long.cpuMs - short.cpuMs) / pictures, sqs: (long.sqs - short.sqs) / pictures }
+}
+
+async function measure(programs: Program[], pictures: number): Promise<{ cpuMs: number; sqs: number }> {
+  const cloud = await startCloud({
+    pictures,
+    quota: 0,
+    burstSeconds: 1,
+    medianMs: 100,
+    p99Ms: 200,
+    carShare: 1,
+  })
+  try {
+    let cpuMs = 0
+    let before = 0
+    let sqs = 0
+    for (const program of programs) {
+      before = sqs
+      cpuMs = (await program(cloud)).cpuMs
+      sqs = sum(Object.values((await cloud.report()).sqsRequests))
+    }
+    return { cpuMs, sqs: sqs - before }
+  } finally {
+    await cloud.stop()
+  }
+}
+
+function imgpipe(cloud: Cloud, words: string[]): Promise<Usage> {
+  return withStateDir((IMGPIPE_STATE_DIR) =>
+    runProgram([cli, ...words], { ...cloud.environment, IMGPIPE_STATE_DIR, IMGPIPE_MAX_RPS: values.rate }),
+  )
+}
+
+function sum(numbers: number[]): number {
+  return numbers.reduce((total, number) => total + number, 0)
+}
