@@ -50,11 +50,11 @@ export interface FaultRule {
   readonly fault: Fault
 }
 
-/** A request that has gone by, whatever became of it. */
+/** A request that has gone by. */
 export interface SeenRequest extends AwsRequest {
-  /** the service has done its work, and the caller may not have learnt it */
-  readonly isAnswerLost: boolean
-  /** of the service; undefined when it never got the request */
+  /** what happened to it, but for delays */
+  readonly fault: Fault | undefined
+  /** the service's answer, that of a fault, or undefined when there was none */
   readonly status: number | undefined
 }
 
@@ -116,16 +116,16 @@ export class FaultProxy {
     return () => this.#watchers.delete(watcher)
   }
 
-  /** @returns when so many more requests (of these operations) have come in */
-  arrivals(count: number, operations?: readonly string[]): Promise<void> {
+  /** @returns when so many more requests that match have come in; never when the signal aborts first */
+  arrivals(count: number, matches: (request: AwsRequest) => boolean, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       let left = count
-      const end = this.onArrival(({ operation }) => {
-        if (operations && !operations.includes(operation)) return
-        if (--left > 0) return
+      const end = this.onArrival((request) => {
+        if (!matches(request) || --left > 0) return
         end()
         resolve()
       })
+      signal?.addEventListener('abort', end)
     })
   }
 
@@ -160,19 +160,16 @@ export class FaultProxy {
     const { milliseconds, fault, random } = this.#fate(aws)
     if (milliseconds > 0) await delay(milliseconds, undefined, { signal: gone })
     if (fault?.kind === 'reset' && fault.when === 'before') {
-      this.#tell(aws, undefined, false)
+      this.#tell(aws, undefined, fault)
       return void incoming.socket.destroy()
     }
     if (fault?.kind === 'refuse')
-      return this.#answer(aws, refusalAnswer(aws.service, fault.refusal), response)
-    if (fault?.kind === 'pretend') return this.#answer(aws, pretendedDelete(aws), response)
+      return this.#answer(aws, refusalAnswer(aws.service, fault.refusal), response, fault)
+    if (fault?.kind === 'pretend') return this.#answer(aws, pretendedDelete(aws), response, fault)
     const body =
       fault?.kind === 'hold back' ? withDelays(aws, () => random.between(0, fault.mostSeconds)) : aws.body
     if (fault?.kind === 'repeat') await this.#forward(incoming, body, gone)
-    const answer = await this.#forward(incoming, body, gone).catch((error) => {
-      this.#tell(aws, undefined, true)
-      throw error
-    })
+    const answer = await this.#forward(incoming, body, gone)
     this.#deliver(aws, answer, response, fault)
   }
 
@@ -211,22 +208,22 @@ export class FaultProxy {
 
   #deliver(aws: AwsRequest, answer: Answer, response: ServerResponse, fault: Fault | undefined): void {
     if (fault?.kind !== 'stall' && fault?.kind !== 'reset' && fault?.kind !== 'cut') {
-      this.#answer(aws, answer, response)
+      this.#answer(aws, answer, response, fault)
       return
     }
-    this.#tell(aws, answer.status, true)
+    this.#tell(aws, answer.status, fault)
     if (fault.kind === 'reset') response.socket?.destroy()
     if (fault.kind === 'cut') cut(answer, response)
   }
 
-  #answer(aws: AwsRequest, answer: Answer, response: ServerResponse): void {
-    this.#tell(aws, answer.status, response.destroyed)
+  #answer(aws: AwsRequest, answer: Answer, response: ServerResponse, fault: Fault | undefined): void {
+    this.#tell(aws, answer.status, fault)
     response.writeHead(answer.status, headersToSend(answer))
     response.end(response.req.method === 'HEAD' ? undefined : answer.body)
   }
 
-  #tell(aws: AwsRequest, status: number | undefined, isAnswerLost: boolean): void {
-    for (const watcher of this.#watchers) watcher({ ...aws, status, isAnswerLost })
+  #tell(aws: AwsRequest, status: number | undefined, fault: Fault | undefined): void {
+    for (const watcher of this.#watchers) watcher({ ...aws, status, fault })
   }
 }
 

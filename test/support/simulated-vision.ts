@@ -27,7 +27,8 @@ export function simulatedPicture(sight: Sight, padding = 0): Buffer {
   header[8] = 1
   const rows = Buffer.alloc(side * (1 + side / 8), 0xff)
   for (let row = 0; row < side; row++) rows[row * (1 + side / 8)] = 0
-  const said = Buffer.from(marker + Buffer.from(JSON.stringify(sight)).toString('base64'))
+  // The full stop tells where it ends: the chunk's checksum may look like more of it.
+  const said = Buffer.from(`${marker}${Buffer.from(JSON.stringify(sight)).toString('base64')}.`)
   return Buffer.concat([
     pngSignature,
     chunk('IHDR', header),
@@ -49,7 +50,7 @@ function chunk(type: string, data: Buffer): Buffer {
 /** @returns what a picture shows; nothing for one that was not made here */
 export function sightIn(picture: Uint8Array): Sight {
   const bytes = Buffer.from(picture.buffer, picture.byteOffset, picture.byteLength)
-  const said = /sight\0([A-Za-z0-9+/=]+)/.exec(bytes.toString('latin1', 0, 64 * 1024))?.[1]
+  const said = /sight\0([A-Za-z0-9+/=]+)\./.exec(bytes.toString('latin1', 0, 64 * 1024))?.[1]
   return said ? JSON.parse(Buffer.from(said, 'base64').toString()) : { id: '', objects: [], lines: [] }
 }
 

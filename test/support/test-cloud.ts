@@ -112,9 +112,9 @@ export class TestCloud {
     return WorkerProcess.start({ arguments: ['detect'], environment, preload })
   }
 
-  reader(more: Record<string, string> = {}, preload?: string): WorkerProcess {
+  reader(more: Record<string, string> = {}, preload?: string, words: string[] = []): WorkerProcess {
     const environment = { ...this.environment(this.readerState), ...more }
-    return WorkerProcess.start({ arguments: ['read'], environment, preload })
+    return WorkerProcess.start({ arguments: ['read', ...words], environment, preload })
   }
 
   /** results.txt of the run that finished last; undefined while there is none */

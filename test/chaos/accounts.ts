@@ -1,0 +1,78 @@
+import type { AwsRequest } from '../support/aws-request.ts'
+import type { SeenRequest } from '../support/fault-proxy.ts'
+import { type SimulatedVision, sightIn } from '../support/simulated-vision.ts'
+import type { TestCloud } from '../support/test-cloud.ts'
+import { recordedKeys } from './recorded.ts'
+
+/**
+ * Keeps the books of Rekognition's calls. One per picture and operation is needed; another one is excused only
+ * when the answer of the one before was lost: by a fault on the way, or because its worker was killed before
+ * the answer was on the disk.
+ */
+export class Accounts {
+  readonly #vision: SimulatedVision
+  /** `objects KEY` or `text KEY` → answers lost on the way */
+  readonly #lost = new Map<string, number>()
+  /** what each process has asked for, by its access key */
+  readonly #asked = new Map<string, Set<string>>()
+  /** keys that were on the disk when a process was killed, by its access key */
+  readonly #recordedAtKill = new Map<string, Set<string>>()
+
+  constructor({ vision, proxy }: TestCloud) {
+    this.#vision = vision
+    proxy.onArrival((request) => this.#ask(request))
+    proxy.onSeen((seen) => this.#see(seen))
+  }
+
+  /** A process is gone without having finished what it had in hand; its last requests may still be under way. */
+  async killed(accessKey: string, stateDir: string): Promise<void> {
+    this.#recordedAtKill.set(accessKey, await recordedKeys(stateDir))
+  }
+
+  /** @returns calls beyond the first of each picture, those of them that nothing excuses, and the most at a kill */
+  balance(): { needed: number; extra: number; unexcused: string[]; mostInHand: number } {
+    const inHandAtKills = [...this.#recordedAtKill.keys()].map((process) => this.#inHandAtKill(process))
+    const unexcused: string[] = []
+    let extra = 0
+    for (const [name, looks] of this.#vision.looks) {
+      const excused = (this.#lost.get(name) ?? 0) + inHandAtKills.filter((names) => names.has(name)).length
+      if (looks - 1 > excused) unexcused.push(`${name}: ${looks} calls, ${excused} answers lost`)
+      extra += looks - 1
+    }
+    const mostInHand = Math.max(0, ...inHandAtKills.map(({ size }) => size))
+    return { needed: this.#vision.looks.size, extra, unexcused, mostInHand }
+  }
+
+  #inHandAtKill(accessKey: string): Set<string> {
+    const recorded = this.#recordedAtKill.get(accessKey)
+    const asked = [...(this.#asked.get(accessKey) ?? [])]
+    return new Set(asked.filter((name) => !recorded?.has(keyOf(name))))
+  }
+
+  #ask(request: AwsRequest): void {
+    const name = nameOf(request)
+    if (name === undefined) return
+    const accessKey = request.accessKey ?? ''
+    this.#asked.set(accessKey, (this.#asked.get(accessKey) ?? new Set()).add(name))
+  }
+
+  #see(seen: SeenRequest): void {
+    const name = nameOf(seen)
+    if (name === undefined || seen.status !== 200 || seen.fault === undefined) return
+    this.#lost.set(name, (this.#lost.get(name) ?? 0) + 1)
+  }
+}
+
+/** What a Rekognition call is about, as `SimulatedVision` names it; undefined for any other request. */
+function nameOf({ service, operation, body }: AwsRequest): string | undefined {
+  if (service !== 'rekognition') return undefined
+  const { Image = {} }: { Image?: { Bytes?: string; S3Object?: { Name: string } } } = JSON.parse(
+    body.toString(),
+  )
+  const key = Image.S3Object?.Name ?? sightIn(Buffer.from(Image.Bytes ?? '', 'base64')).id
+  return `${operation === 'DetectLabels' ? 'objects' : 'text'} ${key}`
+}
+
+function keyOf(name: string): string {
+  return name.slice(name.indexOf(' ') + 1)
+}
