@@ -66,9 +66,12 @@ describe('a bucket for shared results', () => {
 
   test.each([
     ['s3:ListBucket', shared, true],
-    ['s3:GetObject', `${shared}/run/1`, true],
-    ['s3:PutObject', `${shared}/run/1`, true],
-    ['s3:DeleteObject', `${shared}/run/1`, false],
+    ['s3:GetObject', `${shared}/runs/20261122T174500Z-3f9a/end.json`, true],
+    ['s3:PutObject', `${shared}/runs/20261122T174500Z-3f9a/end.json`, true],
+    ['s3:PutObject', `${shared}/finished/000001763831700000-20261122T174500Z-3f9a`, true],
+    ['s3:PutObject', `${shared}/invoices/1.pdf`, false],
+    ['s3:GetObject', `${shared}/invoices/1.pdf`, false],
+    ['s3:DeleteObject', `${shared}/runs/20261122T174500Z-3f9a/end.json`, false],
     ['s3:PutObject', `${bucket}/2.jpg`, false],
   ])('%s on %s by a reader: %s', (action, resource, allowed) => {
     expect(allows(statementsOf(sharing, 'ReaderRole'), action, resource)).toBe(allowed)
@@ -98,8 +101,9 @@ test('"*" stands alone only beside the two actions of Rekognition, and never in 
     'rekognition:DetectText',
   ])
   const patterns = statements.flatMap(({ resources }) => resources).filter((name) => /[*?]/.test(name))
+  const made = 'arn:aws:s3:::imgpipe-sharedresults-1'
   expect(new Set(patterns)).toEqual(
-    new Set(['*', `${bucket}/cars/*`, 'arn:aws:s3:::imgpipe-sharedresults-1/*']),
+    new Set(['*', `${bucket}/cars/*`, `${made}/runs/*`, `${made}/finished/*`]),
   )
 })
 

@@ -16,12 +16,13 @@ export const usual = {
 /**
  * The stack that these parameters give, `usual` beneath them.
  *
+ * @param answers what references to resources come to, in place of `known`
  * @throws {Error} for a parameter that CloudFormation refuses, with the template's own ConstraintDescription
  */
-export function stackOf(given: Record<string, string> = {}): Stack {
+export function stackOf(given: Record<string, string> = {}, answers: Record<string, string> = {}): Stack {
   const template = readTemplate()
   const parameters = acceptedParameters(table(template.Parameters), { ...usual, ...given })
-  const resolver = new Resolver(template, parameters)
+  const resolver = new Resolver(template, parameters, { ...known, ...answers })
   return {
     resources: mapped(resolver.standing('Resources'), (resource) => ({
       type: text(resource.Type),
@@ -80,10 +81,12 @@ const known: Record<string, string> = {
 class Resolver {
   readonly #template: Table
   readonly #parameters: Record<string, string>
+  readonly #known: Record<string, string>
 
-  constructor(template: Table, parameters: Record<string, string>) {
+  constructor(template: Table, parameters: Record<string, string>, known: Record<string, string>) {
     this.#template = template
     this.#parameters = parameters
+    this.#known = known
   }
 
   /** The entries of a section whose condition holds. */
@@ -131,9 +134,9 @@ class Resolver {
 
   #reference(name: string): string {
     const parameter = this.#parameters[name]
-    if (parameter !== undefined) return known[name] ?? parameter
+    if (parameter !== undefined) return this.#known[name] ?? parameter
     if (!name.startsWith('AWS::')) this.#mustBeMade(name.split('.')[0] ?? '')
-    return known[name] ?? name
+    return this.#known[name] ?? name
   }
 
   #mustBeMade(logicalId: string): void {
