@@ -4,6 +4,8 @@ const highestLimit = 1000
 const answersPerReading = 12
 /** So much slower than when it was unburdened, and the service is only queueing what it gets. */
 const slowdownTolerated = 2
+/** … but not while it answers within this: with a long-tailed latency a dozen answers often have twice the usual median. */
+const tolerableMs = 3000
 
 /**
  * How many calls may be under way at once. At a steady rate that is rate × latency; the rate is the pace's
@@ -50,7 +52,7 @@ export class InFlightLimit {
     this.#reading = []
     // What was fast once may have become slower for good: the memory of it fades by 2 % a reading.
     this.#unburdenedMs = Math.min(median, this.#unburdenedMs * 1.02)
-    this.#slow = median > slowdownTolerated * this.#unburdenedMs
+    this.#slow = median > Math.max(tolerableMs, slowdownTolerated * this.#unburdenedMs)
     if (this.#slow) this.#limit = Math.max(2, this.#limit * 0.8)
     this.#wasFull = !this.hasRoom
   }
