@@ -2,13 +2,16 @@
 import { CommanderError } from 'commander'
 import { Stopped } from './aws/retry.ts'
 import { createProgram } from './commands/program.ts'
+import { surviveClosedPipes, written } from './daemon/closed-pipes.ts'
 import { exitCodes, ImgpipeError } from './daemon/exit-codes.ts'
 
+surviveClosedPipes(process)
 try {
   await createProgram().parseAsync()
 } catch (error) {
   process.exitCode = tell(error)
 }
+await written(process.stdout)
 // What still holds the event loop is only what waits: idle connections, timers of a run that has failed.
 process.exit()
 
@@ -30,6 +33,7 @@ function tell(error: unknown): number {
 function tellUsage({ code, exitCode, message }: CommanderError): number {
   if (exitCode === 0) return exitCodes.done
   if (code === 'commander.help') return exitCodes.usage
-  process.stderr.write(`imgpipe: ${message.replace(/^error: /, '')} ("imgpipe --help" shows what there is)\n`)
+  const sentence = message.replace(/^error: /, '').replace(/\s*\n\s*/g, ' ')
+  process.stderr.write(`imgpipe: ${sentence.replace(/\.$/, '')} ("imgpipe --help" shows what there is)\n`)
   return exitCodes.usage
 }
