@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { availableParallelism } from 'node:os'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { isForRekognition, RekognitionService } from './rekognition/service.ts'
 import { openStorage, type Storage } from './storage.ts'
@@ -14,6 +15,11 @@ export interface LocalCloudOptions {
   maxRequestsPerSecond?: number
   /** Recognition; the default starts the real models. One that is given is not closed. */
   vision?: Vision
+  /**
+   * Pictures of one operation that the recognition is given at a time; the others wait, and are forgotten when
+   * their clients go. The default keeps every thread of the real models busy, and does not limit a given vision.
+   */
+  picturesAtATime?: number
   /**
    * Fills the cloud while its models load; it is ready only when this is done. S3 and SQS answer already.
    * @param url the cloud's
@@ -84,7 +90,15 @@ class Cloud implements LocalCloud {
     const storage = await openStorage({ url: this.url, dataDir })
     const vision = given === undefined ? startVision() : Promise.resolve(given)
     const { objects } = storage
-    const rekognition = new RekognitionService({ vision, objects, maxRequestsPerSecond, log })
+    const enough = given === undefined ? 2 * availableParallelism() : Number.POSITIVE_INFINITY
+    const { picturesAtATime = enough } = options
+    const rekognition = new RekognitionService({
+      vision,
+      objects,
+      maxRequestsPerSecond,
+      picturesAtATime,
+      log,
+    })
     this.#services = { storage, rekognition, ownVision: given === undefined ? vision : undefined }
     await Promise.all([vision, options.prepare?.(this.url)])
     this.#ready = true

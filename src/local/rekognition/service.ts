@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { availableParallelism } from 'node:os'
 import { Quota } from '../quota.ts'
 import type { StoredObjects } from '../storage.ts'
 import { UndecodablePicture, type Vision } from '../vision/vision.ts'
@@ -18,6 +17,8 @@ export interface RekognitionOptions {
   objects: StoredObjects
   /** For each operation; 0 = no quota. */
   maxRequestsPerSecond: number
+  /** For each operation. */
+  picturesAtATime: number
   log: (line: string) => void
 }
 
@@ -39,7 +40,7 @@ export class RekognitionService {
 
   constructor(options: RekognitionOptions) {
     this.#options = options
-    const open = (operation: Operation) => openOperation(operation, options.maxRequestsPerSecond)
+    const open = (operation: Operation) => openOperation(operation, options)
     this.#operations = new Map(Object.entries(operations).map(([name, each]) => [name, open(each)]))
   }
 
@@ -100,10 +101,10 @@ interface OpenOperation {
   readonly turns: Turns
 }
 
-function openOperation(read: Operation, maxRequestsPerSecond: number): OpenOperation {
+function openOperation(read: Operation, options: RekognitionOptions): OpenOperation {
+  const { maxRequestsPerSecond, picturesAtATime } = options
   const quota = new Quota({ maxRequestsPerSecond, now: () => performance.now() })
-  // Enough to keep every thread of the models busy; more would only hold more pictures in memory.
-  return { read, quota, turns: new Turns(2 * availableParallelism()) }
+  return { read, quota, turns: new Turns(picturesAtATime) }
 }
 
 function send(response: ServerResponse, status: number, requestId: string, answer: object): void {
