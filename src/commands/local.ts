@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { deadLetterQueueFor } from '../aws/queue-plan.ts'
 import { loadSettings } from '../config/settings.ts'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { stopOnSignals } from '../daemon/stop-signal.ts'
@@ -79,7 +80,7 @@ export async function runLocal(options: LocalOptions, surroundings: LocalSurroun
     log: print,
     prepare: (url) => prepare(url, contents, options, surroundings),
   })
-  for (const line of await welcome(cloud, contents, options)) print(line)
+  for (const line of welcome(cloud, contents, options)) print(line)
   await aborted(stopSignal)
   print('Stopping the local cloud …')
   await cloud.stop()
@@ -130,12 +131,7 @@ async function prepare(
   print(`Uploaded ${pictures} pictures (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
 }
 
-async function welcome(
-  { url }: LocalCloud,
-  { bucket, queue, region }: Contents,
-  options: LocalOptions,
-): Promise<string[]> {
-  const { deadLetterQueueFor } = await localParts()
+function welcome({ url }: LocalCloud, { bucket, queue, region }: Contents, options: LocalOptions): string[] {
   const kept = options.data === undefined ? 'in memory: all is gone when it ends' : `in ${options.data}`
   const quota = options.maxRps ? `${options.maxRps} requests a second for each operation` : 'none'
   return [

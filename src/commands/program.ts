@@ -5,6 +5,7 @@ import { addDetect } from './detect.ts'
 import { addLocal } from './local.ts'
 import { addRead } from './read.ts'
 import { addReport } from './report.ts'
+import { addSetup } from './setup.ts'
 import { addStatus } from './status.ts'
 
 /** The whole command line; what each command does is in the file of its name. */
@@ -16,7 +17,7 @@ export function createProgram(): Command {
     .option('--config <file>', configWords)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-  for (const add of [addDemo, addDetect, addRead, addStatus, addReport, addLocal]) add(program)
+  for (const add of [addDemo, addDetect, addRead, addSetup, addStatus, addReport, addLocal]) add(program)
   for (const command of program.commands) finish(command)
   return program
 }

@@ -3,6 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { deadLetterQueueFor, planRetentionSeconds } from '../aws/queue-plan.ts'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 
 /** What a local cloud is given to begin with. */
@@ -29,8 +30,6 @@ export interface Uploaded {
 /** Signatures are not checked, but without credentials the SDK sends nothing. */
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
 
-/** SQS's longest, in seconds: a reader that is started days later still finds its messages. */
-const retentionSeconds = 14 * 24 * 3600
 /** Far above the deliveries that a picture can need: only what is no message of ours should end there. */
 const maxReceiveCount = 100
 const uploadsAtATime = 8
@@ -39,10 +38,6 @@ const contentTypes: ReadonlyMap<string, string> = new Map([
   ['.jpeg', 'image/jpeg'],
   ['.png', 'image/png'],
 ])
-
-export function deadLetterQueueFor(queue: string): string {
-  return queue.endsWith('.fifo') ? `${queue.slice(0, -'.fifo'.length)}-dlq.fifo` : `${queue}-dlq`
-}
 
 /** Makes buckets and queues that are missing; those that are there stay as they are. */
 export async function fillCloud(url: string, { region, buckets, queue }: CloudContents): Promise<void> {
@@ -60,7 +55,7 @@ export async function fillCloud(url: string, { region, buckets, queue }: CloudCo
 
 async function createQueue(sqs: SQSClient, name: string, attributes: Record<string, string>): Promise<void> {
   const fifo = name.endsWith('.fifo') ? { FifoQueue: 'true' } : {}
-  const retention = { MessageRetentionPeriod: String(retentionSeconds) }
+  const retention = { MessageRetentionPeriod: String(planRetentionSeconds) }
   const command = new CreateQueueCommand({
     QueueName: name,
     Attributes: { ...retention, ...fifo, ...attributes },

@@ -1,0 +1,20 @@
+import type { Command } from 'commander'
+import { createClients } from '../aws/clients.ts'
+import { makeQueues } from '../aws/make-queues.ts'
+import { loadSettings } from '../config/settings.ts'
+
+/** Adds `imgpipe setup` to the program. */
+export function addSetup(program: Command): void {
+  program
+    .command('setup')
+    .description('make the queue and its dead-letter queue in the account where they are missing')
+    .action(async (_options: object, command: Command) => {
+      const settings = loadSettings({ configFile: command.optsWithGlobals<{ config?: string }>().config })
+      const clients = createClients(settings)
+      try {
+        await makeQueues(clients.sqs, settings, console.log)
+      } finally {
+        clients.close()
+      }
+    })
+}
