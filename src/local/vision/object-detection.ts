@@ -4,7 +4,7 @@ import { decodeBox, suppressOverlaps } from './boxes.ts'
 import { calibratedConfidence } from './calibration.ts'
 import { className } from './coco-classes.ts'
 import { SESSION_OPTIONS } from './inference.ts'
-import { ANCHORS, CLASSES, INPUT_SIDE, loadObjectModel } from './object-model.ts'
+import { ANCHORS, CLASSES, loadObjectModel } from './object-model.ts'
 import type { Pixels } from './picture.ts'
 
 /** A box as the model gives it: its raw score is 0 to 1 and far too modest. */
@@ -29,7 +29,7 @@ export class ObjectDetector {
     return new ObjectDetector(await InferenceSession.create(onnx, SESSION_OPTIONS), anchors)
   }
 
-  /** @param pixels the whole picture, stretched to INPUT_SIDE × INPUT_SIDE */
+  /** @param pixels the whole picture, stretched to INPUT_SIZE */
   async detect(pixels: Pixels): Promise<DetectedObject[]> {
     const found = await this.detectRaw(pixels)
     return found.map(({ name, score, box }) => ({
@@ -41,7 +41,7 @@ export class ObjectDetector {
 
   /** The same before calibration: what the calibration is fitted on. */
   async detectRaw(pixels: Pixels): Promise<RawObject[]> {
-    const image = new Tensor('uint8', pixels.data, [1, INPUT_SIDE, INPUT_SIDE, 3])
+    const image = new Tensor('uint8', pixels.data, [1, pixels.height, pixels.width, 3])
     const { scores, boxes } = await this.#session.run({ image })
     return this.#decode(scores?.data as Float32Array, boxes?.data as Float32Array)
   }

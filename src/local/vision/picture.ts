@@ -18,20 +18,27 @@ export async function decodePicture(picture: Uint8Array, longSide: number): Prom
   return await toPixels(open(picture).resize(size))
 }
 
+/** A size in pixels that need not keep the picture's shape, and how pixels are weighed on the way to it. */
+export interface Size {
+  width: number
+  height: number
+  kernel: 'linear' | 'lanczos3'
+}
+
 /**
- * Decodes a JPEG or PNG straight to a size that need not keep its shape: a JPEG is then decoded at a fraction
+ * Decodes a JPEG or PNG straight to another size: a JPEG is then decoded at a fraction
  * of its size, several times as fast as in full.
  * @throws {UndecodablePicture}
  */
-export async function decodeToSize(picture: Uint8Array, width: number, height: number): Promise<Pixels> {
-  return await toPixels(stretch(open(picture), width, height))
+export async function decodeToSize(picture: Uint8Array, size: Size): Promise<Pixels> {
+  return await toPixels(stretch(open(picture), size))
 }
 
 /** A part of a picture stretched to a size; the part is in whole pixels and inside the picture. */
-export async function resizePart(pixels: Pixels, part: Part, width: number, height: number): Promise<Pixels> {
-  const { data, width: rawWidth, height: rawHeight } = pixels
-  const raw = { width: rawWidth, height: rawHeight, channels: 3 } as const
-  return await toPixels(stretch(sharp(data, { raw }).extract(part), width, height))
+export async function resizePart(pixels: Pixels, part: Part, size: Size): Promise<Pixels> {
+  const { data, width, height } = pixels
+  const raw = { width, height, channels: 3 } as const
+  return await toPixels(stretch(sharp(data, { raw }).extract(part), size))
 }
 
 export interface Part {
@@ -48,12 +55,8 @@ function open(picture: Uint8Array): Sharp {
     .toColourspace('srgb')
 }
 
-/**
- * Linear, because the object model was trained so: with Lanczos three in a hundred cars fewer are found.
- * The kernel belongs to the calibration: another one moves every confidence.
- */
-function stretch(image: Sharp, width: number, height: number): Sharp {
-  return image.resize(width, height, { fit: 'fill', kernel: 'linear' })
+function stretch(image: Sharp, { width, height, kernel }: Size): Sharp {
+  return image.resize(width, height, { fit: 'fill', kernel })
 }
 
 async function toPixels(image: Sharp): Promise<Pixels> {

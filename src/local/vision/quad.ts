@@ -116,6 +116,19 @@ export function quadSize([topLeft, topRight, , bottomLeft]: Quad): { width: numb
   }
 }
 
+/** Moves every side inwards by a share of the quad's height. */
+export function trimQuad(quad: Quad, share: number): Quad {
+  const { width, height } = quadSize(quad)
+  const alongText = (share * height) / width
+  const [topLeft, topRight, bottomRight, bottomLeft] = sliceQuad(quad, alongText, 1 - alongText)
+  return [
+    between(topLeft, bottomLeft, share),
+    between(topRight, bottomRight, share),
+    between(topRight, bottomRight, 1 - share),
+    between(topLeft, bottomLeft, 1 - share),
+  ]
+}
+
 /** The part of a quad between two shares (0 to 1) of its length along the text. */
 export function sliceQuad(
   [topLeft, topRight, bottomRight, bottomLeft]: Quad,

@@ -2,13 +2,17 @@ import type { Box } from './answers.ts'
 
 /** Sorts lines as one reads: from top to bottom, and from left to right where they stand beside one another. */
 export function inReadingOrder<T>(lines: T[], boxOf: (line: T) => Box): T[] {
-  const rows: { first: Box; lines: T[] }[] = []
-  for (const line of lines.toSorted((a, b) => boxOf(a).top - boxOf(b).top)) {
-    const row = rows.find(({ first }) => standBeside(first, boxOf(line)))
-    if (row === undefined) rows.push({ first: boxOf(line), lines: [line] })
-    else row.lines.push(line)
+  const rows: T[][] = []
+  for (const line of lines.toSorted((a, b) => middle(boxOf(a)) - middle(boxOf(b)))) {
+    const row = rows.find((members) => members.every((member) => standBeside(boxOf(member), boxOf(line))))
+    if (row === undefined) rows.push([line])
+    else row.push(line)
   }
-  return rows.flatMap((row) => row.lines.toSorted((a, b) => boxOf(a).left - boxOf(b).left))
+  return rows.flatMap((row) => row.toSorted((a, b) => boxOf(a).left - boxOf(b).left))
+}
+
+function middle({ top, height }: Box): number {
+  return top + height / 2
 }
 
 /** They share at least half the height of the lower one. */

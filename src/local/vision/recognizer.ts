@@ -1,6 +1,6 @@
 import type { DetectedObject, TextLine } from './answers.ts'
 import { ObjectDetector } from './object-detection.ts'
-import { INPUT_SIDE } from './object-model.ts'
+import { INPUT_SIZE } from './object-model.ts'
 import { decodePicture, decodeToSize, resizePart } from './picture.ts'
 import { TextReader } from './text-reading.ts'
 
@@ -20,14 +20,14 @@ export class Recognizer {
 
   /** @throws {UndecodablePicture} */
   async objects(picture: Uint8Array): Promise<DetectedObject[]> {
-    return await this.#objects.detect(await decodeToSize(picture, INPUT_SIDE, INPUT_SIDE))
+    return await this.#objects.detect(await decodeToSize(picture, INPUT_SIZE))
   }
 
   /** @throws {UndecodablePicture} */
   async text(picture: Uint8Array): Promise<TextLine[]> {
     const pixels = await decodePicture(picture, LONGEST_SIDE)
     const whole = { left: 0, top: 0, width: pixels.width, height: pixels.height }
-    const objects = await this.#objects.detect(await resizePart(pixels, whole, INPUT_SIDE, INPUT_SIDE))
+    const objects = await this.#objects.detect(await resizePart(pixels, whole, INPUT_SIZE))
     return await this.#text.read(pixels, objects)
   }
 }

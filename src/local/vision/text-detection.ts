@@ -1,6 +1,6 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { SESSION_OPTIONS } from './inference.ts'
-import { readModelFile } from './model-files.ts'
+import { MODEL_FILES, readModelFile } from './model-files.ts'
 import { type Part, type Pixels, resizePart } from './picture.ts'
 import { type Scaling, toBgrPlanes } from './planes.ts'
 import type { Quad } from './quad.ts'
@@ -15,7 +15,7 @@ export class TextDetector {
   }
 
   static async load(): Promise<TextDetector> {
-    const model = await readModelFile('textDetection')
+    const model = await readModelFile(MODEL_FILES.textDetection)
     return new TextDetector(await InferenceSession.create(model, SESSION_OPTIONS))
   }
 
@@ -25,7 +25,7 @@ export class TextDetector {
    */
   async find(pixels: Pixels, part: Part): Promise<Quad[]> {
     const { width, height } = modelSize(part)
-    const resized = await resizePart(pixels, part, width, height)
+    const resized = await resizePart(pixels, part, { width, height, kernel: 'lanczos3' })
     const map = await this.#probabilities(resized)
     const place = ({ x, y }: { x: number; y: number }) => ({
       x: part.left + (x * part.width) / width,

@@ -16,6 +16,11 @@ export function isLegible({ characters }: ReadLine): boolean {
 
 const LOWEST_MEAN = 0.5
 
+/** The surer of two readings of the same line. */
+export function surest(a: ReadLine, b: ReadLine): ReadLine {
+  return meanProbability(b.characters) > meanProbability(a.characters) ? b : a
+}
+
 /** Keeps, of readings of the same place, the one that is surer of itself. */
 export function dropRepeated(lines: ReadLine[]): ReadLine[] {
   const kept: ReadLine[] = []
@@ -55,7 +60,8 @@ function textOf(characters: ReadCharacter[]): string {
   return characters.map(({ character }) => character).join('')
 }
 
-function meanProbability(characters: ReadCharacter[]): number {
+/** How sure a line is, 0 to 1. */
+export function meanProbability(characters: ReadCharacter[]): number {
   const sum = characters.reduce((total, { probability }) => total + probability, 0)
   return characters.length === 0 ? 0 : sum / characters.length
 }

@@ -1,7 +1,7 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
 import { decodeCtc, type ReadCharacter } from './ctc.ts'
 import { SESSION_OPTIONS } from './inference.ts'
-import { readModelFile } from './model-files.ts'
+import { MODEL_FILES, readModelFile } from './model-files.ts'
 import type { Pixels } from './picture.ts'
 import { type Scaling, toBgrPlanes } from './planes.ts'
 
@@ -17,8 +17,8 @@ export class TextRecognizer {
 
   static async load(): Promise<TextRecognizer> {
     const [model, characters] = await Promise.all([
-      readModelFile('textRecognition'),
-      readModelFile('textCharacters'),
+      readModelFile(MODEL_FILES.textRecognition),
+      readModelFile(MODEL_FILES.textCharacters),
     ])
     const session = await InferenceSession.create(model, SESSION_OPTIONS)
     return new TextRecognizer(session, parseCharacters(characters.toString()))

@@ -22,7 +22,7 @@ const PIXEL_THRESHOLD = 0.3
 const MEAN_THRESHOLD = 0.5
 const FEWEST_PIXELS = 12
 const SHORTEST_SIDE = 3
-const UNCLIP_RATIO = 1.2
+const UNCLIP_RATIO = 1.6
 
 interface Region {
   pixels: number

@@ -33,8 +33,8 @@ function step(from: Point, to: Point, steps: number): Point {
 function samplePixel({ data, width, height }: Pixels, x: number, y: number, into: Buffer, at: number): void {
   const clampedX = Math.min(width - 1, Math.max(0, x))
   const clampedY = Math.min(height - 1, Math.max(0, y))
-  const left = Math.min(width - 2, Math.floor(clampedX))
-  const top = Math.min(height - 2, Math.floor(clampedY))
+  const left = Math.max(0, Math.min(width - 2, Math.floor(clampedX)))
+  const top = Math.max(0, Math.min(height - 2, Math.floor(clampedY)))
   const shareX = clampedX - left
   const shareY = clampedY - top
   const upper = (top * width + left) * 3

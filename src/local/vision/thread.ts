@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { type DetectedObject, type TextLine, UndecodablePicture } from './answers.ts'
 
@@ -33,9 +32,8 @@ export class RecognitionThread {
   static async start(): Promise<RecognitionThread> {
     const worker = new Worker(new URL('./worker.ts', import.meta.url))
     const thread = new RecognitionThread(worker)
-    const ready = once(worker, 'message').then(() => undefined)
-    const failure = await Promise.race([ready, thread.ended])
-    if (failure !== undefined) throw new Error(`The recognition models cannot be loaded: ${failure}`)
+    const outcome = await Promise.race([thread.#nextMessage(), thread.ended])
+    if (outcome !== 'ready') throw new Error(`The recognition models cannot be loaded: ${outcome}`)
     return thread
   }
 
@@ -43,18 +41,22 @@ export class RecognitionThread {
   async ask({ kind, picture }: Question): Promise<Answer> {
     // A copy that is handed over: the caller keeps its bytes, and a slice does not drag its whole buffer along.
     const bytes = new Uint8Array(picture)
-    const reply = once(this.#worker, 'message') as Promise<[Reply]>
+    const reply = this.#nextMessage() as Promise<Reply>
     this.#worker.postMessage({ kind, picture: bytes } satisfies Question, [bytes.buffer])
     const outcome = await Promise.race([reply, this.ended])
     if (typeof outcome === 'string')
       throw new Error(`The recognition thread died with this picture: ${outcome}`)
-    return unwrap(outcome[0])
+    return unwrap(outcome)
   }
 
   /** Lets the thread end by itself: stopping it by force in the middle of a model's run may crash the process. */
   async stop(): Promise<void> {
     this.#worker.postMessage('stop')
     await this.ended
+  }
+
+  #nextMessage(): Promise<unknown> {
+    return new Promise((resolve) => this.#worker.once('message', resolve))
   }
 }
 
