@@ -12,6 +12,8 @@ const fetchesAtOnce = 32
 export interface GatheredOutcomes {
   readonly texts: number
   readonly failures: number
+  /** when the last of them was recorded, ms since 1970 */
+  readonly newestAt: number
   /** in natural order of their indexes */
   sorted(): AsyncGenerator<Outcome>
   remove(): Promise<void>
@@ -30,6 +32,7 @@ export async function gatherOutcomes(
   const hand = new WorkInHand(() => fetchesAtOnce)
   let texts = 0
   let failures = 0
+  let newestAt = 0
   try {
     for (let n = 1; n <= count; n++) {
       await hand.room()
@@ -37,6 +40,7 @@ export async function gatherOutcomes(
         const outcome = await store.outcome(run, n)
         if (outcome.outcome === 'text') texts++
         if (outcome.outcome === 'failed') failures++
+        newestAt = Math.max(newestAt, outcome.at)
         await file.appendFile(`${JSON.stringify(outcome)}\n`)
       })
     }
@@ -48,6 +52,7 @@ export async function gatherOutcomes(
   return {
     texts,
     failures,
+    newestAt,
     sorted: () => sortedOutcomes(path, count, folder),
     remove: () => rm(path, { force: true }),
   }

@@ -4,9 +4,9 @@ import { Stopped } from '../aws/retry.ts'
 import type { DiskWatch } from '../daemon/append-log.ts'
 import type { Log } from '../daemon/log.ts'
 import { pause } from '../daemon/stop-signal.ts'
-import type { CallCounts, Outcome, RunEnd } from '../protocol/outcomes.ts'
+import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { Ledger, runFolder } from './ledger.ts'
-import { finishedRuns, latestFinished, publishCopy, repairLatest, writeRun } from './publish.ts'
+import { finishedRuns, publishCopy, repairLatest, writeRun } from './publish.ts'
 import type { RunBook, RunProgress, Standing } from './run-book.ts'
 import { gatherOutcomes } from './shared-outcomes.ts'
 import type { SharedStore } from './shared-store.ts'
@@ -18,7 +18,6 @@ export interface SharedRunsParts {
   readonly log: Log
   readonly watch: DiskWatch
   readonly store: SharedStore
-  readonly calls: { readonly counts: CallCounts }
   readonly signal: AbortSignal
   /** a run's results are on this reader's disk */
   readonly onFinished: (run: string) => void
@@ -77,8 +76,8 @@ export class SharedRuns implements RunBook {
   async recordEnd(run: string, end: RunEnd): Promise<'recorded' | 'contradicted'> {
     if (this.#closed.has(run)) return 'recorded'
     const { store, log } = this.#parts
-    const held = await store.putEnd(run, end)
-    if (held.count !== end.count && !end.abandoned) return 'contradicted'
+    const ended = await store.putEnd(run, { ...end, at: Date.now() })
+    if (ended.count !== end.count && !end.abandoned) return 'contradicted'
     if (end.abandoned) {
       log.warn(`run ${run} was given up by its detector: it is closed without a result`)
       await store.putMarker(run, Date.now(), 'abandoned')
@@ -87,7 +86,7 @@ export class SharedRuns implements RunBook {
     const ledger = await this.#ledger(run)
     if (!ledger.end) await ledger.record({ end, at: Date.now() })
     await this.#untilComplete(run, end.count)
-    await this.#publish(run, end)
+    await this.#publish(run, end, ended.at)
     return 'recorded'
   }
 
@@ -120,39 +119,21 @@ export class SharedRuns implements RunBook {
     }
   }
 
-  /** The first to write results.json decides; from then on everybody writes the same. */
-  async #publish(run: string, end: RunEnd): Promise<void> {
-    const { store } = this.#parts
-    if (!(await store.hasResult(run, 'results.json'))) await this.#putResults(run, end)
-    const head = JSON.parse(`${(await store.result(run, 'results.json')).toString().split(',\n')[0]}}`)
-    await store.putMarker(run, Date.parse(head.finishedAt), 'complete')
-    await this.#fetch(run)
-  }
-
-  async #putResults(run: string, end: RunEnd): Promise<void> {
-    const { store, stateDir, bucket, label, calls } = this.#parts
+  /** Whoever does this, and however often, writes the same bytes. */
+  async #publish(run: string, end: RunEnd, endedAt: number): Promise<void> {
+    const { store, stateDir, bucket, label } = this.#parts
     const folder = runFolder(stateDir, run)
-    const gathered = await gatherOutcomes(store, run, end.count, folder)
-    const latest = await latestFinished(stateDir)
-    const finishedAt = new Date(Math.max(Date.now(), (latest?.finishedAt ?? 0) + 1)).toISOString()
-    const { texts, failures } = gathered
+    const { texts, failures, newestAt, sorted, remove } = await gatherOutcomes(store, run, end.count, folder)
+    const finishedAt = Math.max(endedAt, newestAt)
     const { count, images, failed: detectorFailed } = end
-    const head = {
-      run,
-      bucket,
-      label,
-      count,
-      images,
-      detectorFailed,
-      texts,
-      failures,
-      finishedAt,
-      calls: calls.counts,
-    }
-    await writeRun(folder, head, gathered.sorted())
+    const counts = { count, images, detectorFailed, texts, failures }
+    const head = { run, bucket, label, ...counts, finishedAt: new Date(finishedAt).toISOString(), calls: {} }
+    await writeRun(folder, head, sorted())
+    await remove()
     await store.putResult(run, 'results.txt', await readFile(join(folder, 'results.txt.tmp')))
     await store.putResult(run, 'results.json', await readFile(join(folder, 'results.json.tmp')))
-    await gathered.remove()
+    await store.putMarker(run, finishedAt, 'complete')
+    await this.#fetch(run)
   }
 
   async #watchForResults(since: number): Promise<void> {

@@ -54,7 +54,7 @@ export class SharedStore {
   }
 
   /** @returns the end that holds: this one, or the one written before */
-  async putEnd(run: string, end: RunEnd): Promise<RunEnd> {
+  async putEnd(run: string, end: StoredEnd): Promise<StoredEnd> {
     if (await this.#putOnce(`runs/${run}/end.json`, JSON.stringify(end))) return end
     return JSON.parse((await this.#get(`runs/${run}/end.json`)).toString())
   }
@@ -64,17 +64,13 @@ export class SharedStore {
     return this.#putOnce(`runs/${run}/${name}`, content)
   }
 
-  hasResult(run: string, name: ResultName): Promise<boolean> {
-    return this.#has(`runs/${run}/${name}`)
-  }
-
   result(run: string, name: ResultName): Promise<Buffer> {
     return this.#get(`runs/${run}/${name}`)
   }
 
   /** Tells every reader that a run is over. */
   async putMarker(run: string, at: number, state: RunOver['state']): Promise<void> {
-    await this.#putOnce(`finished/${padded(at, timeDigits)}-${state}-${run}`, '')
+    await this.#putOnce(`finished/${padded(at, timeDigits)}-${state}-${run}`, state)
   }
 
   /** @returns the runs that were over at `since` (ms) or later, and some from before: clocks differ */
@@ -137,6 +133,9 @@ export class SharedStore {
     })
   }
 }
+
+/** A run's end, and when it came to the first reader (ms since 1970). */
+export type StoredEnd = RunEnd & { readonly at: number }
 
 /** A run that takes no more outcomes; `at` in ms since 1970. */
 export interface RunOver {

@@ -52,6 +52,8 @@ export async function read(
     await reader.go()
   } finally {
     manager.stopping()
+    // Also after an error: what still waits in the background is not waited for.
+    stop.begin()
     await book.close()
     log.info('the reader has stopped')
   }

@@ -50,14 +50,10 @@ export class TestCloud {
     const s3 = new S3Client({ ...common, forcePathStyle: true })
     await s3.send(new CreateBucketCommand({ Bucket: bucket }))
     const queueName = options.isFifo ? 'cars.fifo' : 'cars'
-    const Attributes = {
-      VisibilityTimeout: String(visibilitySeconds),
-      ...(options.isFifo && { FifoQueue: 'true' }),
-    }
-    const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: queueName, Attributes }))
+    const queueUrl = await createQueue(sqs, queueName, visibilitySeconds)
     const proxy = await FaultProxy.start(cloud.url, seed, faults)
     const folder = await mkdtemp(join(tmpdir(), 'imgpipe-test-'))
-    return new TestCloud({ vision, proxy, sqs, s3, folder, cloud, queueName, queueUrl: QueueUrl })
+    return new TestCloud({ vision, proxy, sqs, s3, folder, cloud, queueName, queueUrl })
   }
 
   private constructor(parts: {
@@ -122,9 +118,14 @@ export class TestCloud {
     return readFile(join(this.readerState, 'results.txt'), 'utf8').catch(() => undefined)
   }
 
-  /** Messages in the queue: to be had, in somebody's hands, and held back. */
-  async messages(): Promise<{ visible: number; inFlight: number; delayed: number }> {
-    const command = new GetQueueAttributesCommand({ QueueUrl: this.queueUrl, AttributeNames: ['All'] })
+  /** Makes another queue. @returns its URL */
+  queue(name: string, visibilitySeconds = 2): Promise<string> {
+    return createQueue(this.sqs, name, visibilitySeconds)
+  }
+
+  /** Messages in a queue: to be had, in somebody's hands, and held back. */
+  async messages(QueueUrl = this.queueUrl): Promise<{ visible: number; inFlight: number; delayed: number }> {
+    const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] })
     const { Attributes = {} } = await this.sqs.send(command)
     return {
       visible: Number(Attributes.ApproximateNumberOfMessages),
@@ -134,9 +135,9 @@ export class TestCloud {
   }
 
   /** @returns when no message is left in the queue, nor in anybody's hands */
-  async drained(): Promise<void> {
+  async drained(queueUrl = this.queueUrl): Promise<void> {
     await until(async () => {
-      const { visible, inFlight, delayed } = await this.messages()
+      const { visible, inFlight, delayed } = await this.messages(queueUrl)
       return visible + inFlight + delayed === 0
     })
   }
@@ -148,6 +149,15 @@ export class TestCloud {
     await this.#cloud.stop()
     await rm(this.folder, { recursive: true, force: true })
   }
+}
+
+async function createQueue(sqs: SQSClient, name: string, visibilitySeconds: number): Promise<string> {
+  const Attributes = {
+    VisibilityTimeout: String(visibilitySeconds),
+    ...(name.endsWith('.fifo') && { FifoQueue: 'true' }),
+  }
+  const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: name, Attributes }))
+  return QueueUrl
 }
 
 /** Looks ten times a second; it is the test's own timeout that ends the waiting. */

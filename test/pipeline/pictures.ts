@@ -1,0 +1,41 @@
+import { simulatedPicture } from '../support/simulated-vision.ts'
+import type { TestCloud } from '../support/test-cloud.ts'
+
+export interface Described {
+  readonly key: string
+  /** confidence of the label Car; undefined = no such label */
+  readonly car?: number
+  readonly lines?: readonly string[]
+}
+
+/** Puts simulated pictures into the cloud's bucket. */
+export async function putPictures(cloud: TestCloud, pictures: readonly Described[]): Promise<void> {
+  const waiting = [...pictures]
+  const putSome = async () => {
+    for (let next = waiting.pop(); next; next = waiting.pop()) await cloud.put(next.key, bytesOf(next))
+  }
+  await Promise.all(Array.from({ length: 16 }, putSome))
+}
+
+export function bytesOf({ key, car, lines = [] }: Described): Uint8Array {
+  const objects =
+    car === undefined ? [{ name: 'Person', confidence: 99 }] : [{ name: 'Car', confidence: car }]
+  return simulatedPicture({ id: key, objects, lines })
+}
+
+/** Numbered pictures: two in three have a car, three in four text. */
+export function numbered(count: number, prefix = ''): Described[] {
+  return Array.from({ length: count }, (_, place) => {
+    const n = place + 1
+    const lines = n % 4 === 0 ? [] : [`AB ${n}`, ...(n % 5 === 0 ? ['TAXI'] : [])]
+    return { key: `${prefix}${n}.jpg`, lines, ...(n % 3 !== 0 && { car: 99 }) }
+  })
+}
+
+/** results.txt as it must be for pictures given in natural order of their keys. */
+export function expectedResults(pictures: readonly Described[]): string {
+  return pictures
+    .filter(({ car = 0, lines = [] }) => car > 90 && lines.length > 0)
+    .map(({ key, lines = [] }) => `${key}: ${lines.join(' | ')}\n`)
+    .join('')
+}

@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CreateBucketCommand } from '@aws-sdk/client-s3'
+import { afterEach, expect, test } from 'vitest'
+import { Random } from '../support/random.ts'
+import { simulatedPicture } from '../support/simulated-vision.ts'
+import { TestCloud, until } from '../support/test-cloud.ts'
+import type { WorkerProcess } from '../support/worker-process.ts'
+
+const resultsBucket = 'agreed'
+const pictures = 150
+const readers = ['b1', 'b2', 'b3'] as const
+let cloud: TestCloud
+
+afterEach(() => cloud.stop())
+
+/** Starts a reader with a disk of its own; @returns the process */
+function startReader(name: string): WorkerProcess {
+  const stateDir = join(cloud.folder, name)
+  return cloud.reader({ IMGPIPE_STATE_DIR: stateDir, IMGPIPE_RESULTS_BUCKET: resultsBucket })
+}
+
+function resultsOf(name: string): Promise<string | undefined> {
+  return readFile(join(cloud.folder, name, 'results.txt'), 'utf8').catch(() => undefined)
+}
+
+async function fill(count: number): Promise<string> {
+  const lines: string[] = []
+  for (let n = 1; n <= count; n++) {
+    const hasText = n % 3 !== 0
+    const objects = [{ name: 'Car', confidence: 99 }]
+    await cloud.put(`${n}.jpg`, simulatedPicture({ id: `${n}`, objects, lines: hasText ? [`AB ${n}`] : [] }))
+    if (hasText) lines.push(`${n}.jpg: AB ${n}\n`)
+  }
+  return lines.join('')
+}
+
+test('three readers, killed at random, leave one exact result on each of their disks', async () => {
+  const random = new Random('several readers', 7)
+  const latency = () => delay(random.between(5, 60))
+  cloud = await TestCloud.start({ visibilitySeconds: 3, latency })
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
+  const truth = await fill(pictures)
+  const running = new Map<string, WorkerProcess>(readers.map((name) => [name, startReader(name)]))
+  const detector = cloud.detector()
+  for (let kills = 0; kills < 4; kills++) {
+    const looksBefore = cloud.vision.total
+    await until(() => cloud.vision.total >= Math.min(looksBefore + 40, 2 * pictures))
+    const name = random.pick(readers)
+    await running.get(name)?.kill()
+    running.set(name, startReader(name))
+  }
+  expect(await detector.exited).toMatchObject({ code: 0 })
+  await until(async () =>
+    (await Promise.all(readers.map(resultsOf))).every((results) => results !== undefined),
+  )
+  expect(await Promise.all(readers.map(resultsOf))).toEqual([truth, truth, truth])
+  await cloud.drained()
+  const textCalls = [...cloud.vision.looks]
+    .filter(([name]) => name.startsWith('text'))
+    .map(([, count]) => count)
+  expect(textCalls).toHaveLength(pictures)
+  expect(textCalls.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(1.25 * pictures)
+  for (const reader of running.values()) expect(await reader.stop()).toMatchObject({ code: 0 })
+}, 180_000)
+
+test('a reader that joins after the run was finished has its result too', async () => {
+  cloud = await TestCloud.start()
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
+  const truth = await fill(12)
+  expect(await cloud.detector().exited).toMatchObject({ code: 0 })
+  const first = startReader('b1')
+  await until(async () => (await resultsOf('b1')) !== undefined)
+  const second = startReader('b2')
+  await until(async () => (await resultsOf('b2')) !== undefined)
+  expect(await resultsOf('b2')).toBe(truth)
+  await cloud.drained()
+  for (const reader of [first, second]) expect(await reader.stop()).toMatchObject({ code: 0 })
+})
