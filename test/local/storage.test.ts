@@ -188,6 +188,16 @@ describe('SQS', () => {
     )
   }
 
+  it('hears clients that send to the path of the queue’s URL', async () => {
+    const { sqs } = await testCloud()
+    const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'imgpipe' }))
+    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.SendMessage' }
+    const body = JSON.stringify({ QueueUrl, MessageBody: '1.jpg' })
+    expect(await (await fetch(QueueUrl, { method: 'POST', headers, body })).json()).toHaveProperty(
+      'MessageId',
+    )
+  })
+
   it('tells clients of the old query protocol that it does not speak it', async () => {
     const { url } = await testCloud()
     const body = new URLSearchParams({ Action: 'ListQueues', Version: '2012-11-05' })

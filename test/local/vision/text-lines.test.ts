@@ -75,6 +75,11 @@ test('of readings of one place the surest stays', () => {
   ])
 })
 
+test('a whole line stays rather than a surer piece of it', () => {
+  const kept = dropRepeated([line('ABC123', 0.85), line('23', 0.99, 60, 40)])
+  expect(kept.map(({ characters }) => characters.length)).toEqual([6])
+})
+
 test.each([
   ['from top to bottom', { a: [0, 50, 10], b: [0, 0, 10] }, ['b', 'a']],
   ['from left to right on one row', { a: [50, 1, 10], b: [0, 3, 10] }, ['b', 'a']],
