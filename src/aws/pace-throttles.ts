@@ -1,44 +1,40 @@
 import type { Ticket } from './pace.ts'
 
-/** What the service admitted between two throttled calls. */
-export interface Admitted {
-  calls: number
-  /** Calls per second. */
-  rate: number
+/** What the service did between two throttled calls. */
+export interface Between {
+  readonly admitted: number
+  readonly throttled: number
+  readonly ms: number
 }
 
-const kept = 200
-const horizonMs = 900
+const mostKept = 100
 
 /**
- * The throttled calls in the order they were started.
- * Between the i-th and the j-th of them the service admitted all the others: (sequence j − sequence i) − (j − i) calls.
+ * The last throttled calls, in the order in which they were started. Between any two of them the service has
+ * admitted every call but the throttled ones; answers need not have come.
  */
 export class ThrottleRecord {
   #calls: Ticket[] = []
 
-  /** Records a throttled call; answers the lowest rate admitted between an earlier one and the newest. */
-  add(ticket: Ticket): Admitted | undefined {
-    const after = this.#calls.findLastIndex((call) => call.sequence < ticket.sequence)
-    this.#calls.splice(after + 1, 0, ticket)
-    if (this.#calls.length > kept) this.#calls.shift()
-    return this.#lowest()
+  add(ticket: Ticket): void {
+    const before = this.#calls.findLastIndex((call) => call.sequence < ticket.sequence)
+    this.#calls.splice(before + 1, 0, ticket)
+    if (this.#calls.length > mostKept) this.#calls.shift()
   }
 
-  forget(): void {
-    this.#calls = []
+  /** Throttled calls that were started at or after a time (ms). */
+  since(at: number): number {
+    return this.#calls.filter((call) => call.startedAt >= at).length
   }
 
-  #lowest(): Admitted | undefined {
-    const last = this.#calls.at(-1)
-    let lowest: Admitted | undefined
-    for (const [i, call] of this.#calls.entries()) {
-      const ms = last ? last.startedAt - call.startedAt : 0
-      if (!last || ms < horizonMs) break
-      const calls = last.sequence - call.sequence - (this.#calls.length - 1 - i)
-      const rate = (1000 * calls) / ms
-      if (!lowest || rate < lowest.rate) lowest = { calls, rate }
+  /** From each earlier throttled call to the newest one, the shortest time first. */
+  *untilNewest(): Generator<Between> {
+    const newest = this.#calls.at(-1)
+    if (!newest) return
+    for (const [i, call] of this.#calls.slice(0, -1).reverse().entries()) {
+      const throttled = i + 1
+      const admitted = newest.sequence - call.sequence - throttled
+      yield { admitted, throttled, ms: newest.startedAt - call.startedAt }
     }
-    return lowest
   }
 }

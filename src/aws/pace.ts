@@ -1,128 +1,88 @@
-import { ThrottleRecord } from './pace-throttles.ts'
+import { QuotaSearch } from './pace-search.ts'
 
 export interface PaceOptions {
   /** Calls per second never to be exceeded; 0 = find the quota. */
-  maxRequestsPerSecond: number
+  readonly maxRequestsPerSecond: number
   /** Milliseconds on a clock that never goes back. */
-  now: () => number
+  readonly now: () => number
 }
 
 /** One call that has been started. Its answer is reported with it, so that an old answer is not taken for news. */
 export interface Ticket {
   /** 1, 2, 3 … in the order of starting. */
   readonly sequence: number
-  /** When the call started (ms on the pace's clock). */
+  /** ms on the pace's clock */
   readonly startedAt: number
   /** Calls per second at that time. */
   readonly rate: number
-  /** False when the call started late for want of work: its success says nothing about the quota. */
-  readonly paced: boolean
 }
 
-const floorRate = 0.5
-const ceilingRate = 2000
-const firstRate = 10
-const doublingMs = 200
-/** Late starts up to this much are made up for, so that timers that are late by some ms do not lower the rate. */
-const catchUpMs = 40
-/** The share of calls that may be throttled in the search for a higher quota. */
-const probeShare = 0.01
+/** Late starts are made up for up to so much, so that timers that are late by some ms do not lower the rate … */
+const catchUpMs = { searching: 11, fixed: 5 }
+/** … where calls are closer together than this. A bucket that holds one call would refuse the call that comes early. */
+const catchUpBelowMs = 22
+/** Later than this, and it was not the pace that held the call back. */
+const lateMs = 15
+/** A set rate is undercut by so much: by then a window of a second holds no call too many, if one is 5 ms late. */
+const fixedShare = 0.995
 
 /**
- * Finds Rekognition's quota from the answers alone, and spaces the calls evenly.
- *
- * Ramp: the rate doubles every fifth of a second until the first throttled answer. Steady: between two throttled
- * calls the service has admitted exactly its quota (whether it keeps a bucket or windows), so each throttled answer
- * sets the rate to what was admitted since earlier ones; then the rate grows, the faster the longer nothing is throttled.
- * An answer to a call that was sent before the last cut does not cut again.
+ * Spaces the calls of one Rekognition operation evenly, at a set rate or at the highest that the service admits.
+ * Pure: the caller waits for `waitMs`, then calls `start()` and begins the call; nothing is reserved ahead.
  */
 export class Pace {
-  readonly #fixedRate: number
   readonly #now: () => number
-  readonly #throttles = new ThrottleRecord()
-  #rate: number
-  #ramping: boolean
-  #nextAt = Number.NEGATIVE_INFINITY
-  #lastStart = Number.NaN
+  readonly #fixedRate: number
+  readonly #search: QuotaSearch | undefined
   #sequence = 0
-  #cutAt = Number.NEGATIVE_INFINITY
-  #base = 0
-  #baseline = 4
-  #quietCalls = 0
-  #latencyMs = 1000
-  #throttleMs = 100
+  /** When the last call was to start, by the pace. */
+  #lastSlot = Number.NEGATIVE_INFINITY
 
-  constructor(options: PaceOptions) {
-    this.#fixedRate = options.maxRequestsPerSecond
-    this.#now = options.now
-    this.#ramping = this.#fixedRate === 0
-    this.#rate = this.#fixedRate > 0 ? this.#fixedRate * 0.995 : firstRate
-  }
-
-  /** Milliseconds until the next call may start; 0 = now. Reserves nothing. */
-  get waitMs(): number {
-    return Math.max(0, this.#nextAt - this.#now())
-  }
-
-  /** Calls that should be in flight at the present rate and latency, with headroom for the slow ones. */
-  get concurrency(): number {
-    return Math.ceil(16 + 2 * this.#rate * (this.#latencyMs / 1000))
+  constructor({ maxRequestsPerSecond, now }: PaceOptions) {
+    this.#now = now
+    this.#fixedRate = maxRequestsPerSecond * fixedShare
+    this.#search = maxRequestsPerSecond > 0 ? undefined : new QuotaSearch(now)
   }
 
   get ratePerSecond(): number {
-    return this.#rate
+    return this.#search?.rate ?? this.#fixedRate
+  }
+
+  /** Milliseconds until the next call may start; 0 = now. It may become less with any answer. */
+  get waitMs(): number {
+    return Math.max(0, this.#due - this.#now())
   }
 
   /** Marks a call as started now. */
   start(): Ticket {
     const now = this.#now()
-    const late = now - this.#nextAt
-    const paced = late <= catchUpMs + 1000 / this.#rate
-    if (this.#ramping && paced) this.#grow(now)
-    const catchUp = this.#fixedRate > 0 ? 5 : catchUpMs
-    this.#nextAt = Math.max(this.#nextAt, now - catchUp) + 1000 / this.#rate
-    this.#lastStart = now
+    const due = this.#due
+    const interval = this.#interval
     this.#sequence += 1
-    return { sequence: this.#sequence, startedAt: now, rate: this.#rate, paced }
+    const isPaced = now - due <= lateMs + 1000 / this.ratePerSecond
+    this.#search?.started(this.#sequence, isPaced)
+    const catchUp = this.#search
+      ? catchUpMs.searching * Math.min(1, catchUpBelowMs / interval)
+      : catchUpMs.fixed
+    this.#lastSlot = Math.max(due, now - catchUp)
+    return { sequence: this.#sequence, startedAt: now, rate: this.ratePerSecond }
   }
 
   /** The service accepted the call (also when it refused the picture itself). */
-  succeeded(ticket: Ticket): void {
-    const latency = this.#now() - ticket.startedAt
-    this.#latencyMs += (latency - this.#latencyMs) * 0.05
-    if (this.#fixedRate > 0 || this.#ramping || !ticket.paced || ticket.startedAt <= this.#cutAt) return
-    this.#quietCalls += 1
-    const creep = 0.5 / this.#baseline ** 2
-    const probe = (probeShare * this.#quietCalls - 1) / (this.#base * (this.#throttleMs / 1000))
-    this.#rate = Math.min(
-      ceilingRate,
-      Math.max(this.#rate * (1 + creep), Math.min(this.#base * (1 + probe), this.#rate * 1.05)),
-    )
+  succeeded(_ticket: Ticket): void {
+    this.#search?.succeeded()
   }
 
   /** The service refused the call because there were too many. */
   throttled(ticket: Ticket): void {
-    this.#throttleMs += (this.#now() - ticket.startedAt - this.#throttleMs) * 0.3
-    if (this.#fixedRate > 0) return
-    const admitted = this.#throttles.add(ticket)
-    if (ticket.startedAt <= this.#cutAt) return
-    if (this.#ramping) this.#setRate(ticket.rate * 0.5, 4)
-    else if (admitted) this.#setRate(Math.min(this.#rate, admitted.rate * 1.005), admitted.calls)
-    else this.#setRate(this.#rate * 0.97, this.#baseline)
-    this.#ramping = false
+    this.#search?.throttled(ticket)
   }
 
-  #grow(now: number): void {
-    const elapsed = Math.min(now - this.#lastStart, 1000 / this.#rate)
-    if (elapsed > 0) this.#rate = Math.min(ceilingRate, this.#rate * 2 ** (elapsed / doublingMs))
+  get #interval(): number {
+    return Math.max(1000 / this.ratePerSecond, this.#search?.leastIntervalMs ?? 0)
   }
 
-  #setRate(rate: number, baseline: number): void {
-    this.#rate = Math.max(floorRate, rate)
-    this.#base = this.#rate
-    this.#baseline = Math.min(100, Math.max(4, baseline))
-    this.#quietCalls = 0
-    this.#cutAt = this.#now()
-    this.#nextAt = Math.max(this.#nextAt, this.#cutAt)
+  get #due(): number {
+    return Math.max(this.#lastSlot + this.#interval, this.#search?.pausedUntil ?? 0)
   }
 }
