@@ -9,15 +9,18 @@ export interface AwsRequest {
   readonly operation: string
   /** whose credentials signed it */
   readonly accessKey: string | undefined
+  /** of S3: bucket and key, percent-encoded, without the query */
+  readonly path: string
   readonly body: Buffer
 }
 
 export function readAwsRequest(request: IncomingMessage, body: Buffer): AwsRequest {
   const accessKey = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1]
   const [target = '', operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.')
-  if (target === 'AmazonSQS') return { service: 'sqs', operation, accessKey, body }
-  if (target === 'RekognitionService') return { service: 'rekognition', operation, accessKey, body }
-  return { service: 's3', operation: s3Operation(request), accessKey, body }
+  const [path = ''] = (request.url ?? '').split('?')
+  if (target === 'AmazonSQS') return { service: 'sqs', operation, accessKey, path, body }
+  if (target === 'RekognitionService') return { service: 'rekognition', operation, accessKey, path, body }
+  return { service: 's3', operation: s3Operation(request), accessKey, path, body }
 }
 
 /** S3 speaks REST: the operation is in the method and in whether the path (path style) goes on after the bucket. */
