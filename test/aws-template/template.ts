@@ -8,8 +8,11 @@ export const templatePath = new URL('../../deploy/aws/imgpipe.yaml', import.meta
 
 /** deploy/aws/imgpipe.yaml with the short forms of CloudFormation's functions (`!Ref x`) written out (`{Ref: x}`). */
 export function readTemplate(): Table {
-  return table(parse(readFileSync(templatePath, 'utf8'), { customTags: shortForms.flatMap(tagsOf) }))
+  template ??= table(parse(readFileSync(templatePath, 'utf8'), { customTags: shortForms.flatMap(tagsOf) }))
+  return template
 }
+
+let template: Table | undefined
 
 /** What is expected to be a mapping; anything else ends the test with the value. */
 export function table(value: Value | undefined): Table {
