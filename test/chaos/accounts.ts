@@ -13,8 +13,8 @@ export class Accounts {
   readonly #vision: SimulatedVision
   /** `objects KEY` or `text KEY` → answers lost on the way */
   readonly #lost = new Map<string, number>()
-  /** what each process has asked for, by its access key */
-  readonly #asked = new Map<string, Set<string>>()
+  /** what each process has asked for, by its access key: every call, repeated ones too */
+  readonly #asked = new Map<string, string[]>()
   /** keys that were on the disk when a process was killed, by its access key */
   readonly #recordedAtKill = new Map<string, Set<string>>()
 
@@ -31,7 +31,7 @@ export class Accounts {
 
   /** @returns calls beyond the first of each picture, those of them that nothing excuses, and the most at a kill */
   balance(): { needed: number; extra: number; unexcused: string[]; mostInHand: number } {
-    const inHandAtKills = [...this.#recordedAtKill.keys()].map((process) => this.#inHandAtKill(process))
+    const inHandAtKills = [...this.#recordedAtKill.keys()].map((process) => this.inHandAtKill(process))
     const unexcused: string[] = []
     let extra = 0
     for (const [name, looks] of this.#vision.looks) {
@@ -43,17 +43,23 @@ export class Accounts {
     return { needed: this.#vision.looks.size, extra, unexcused, mostInHand }
   }
 
-  #inHandAtKill(accessKey: string): Set<string> {
+  /** What a killed process had asked for and not on the disk; nothing of one that was not killed. */
+  inHandAtKill(accessKey: string): Set<string> {
     const recorded = this.#recordedAtKill.get(accessKey)
-    const asked = [...(this.#asked.get(accessKey) ?? [])]
+    const asked = recorded ? (this.#asked.get(accessKey) ?? []) : []
     return new Set(asked.filter((name) => !recorded?.has(keyOf(name))))
+  }
+
+  /** Rekognition calls of one process. */
+  callsOf(accessKey: string): number {
+    return this.#asked.get(accessKey)?.length ?? 0
   }
 
   #ask(request: AwsRequest): void {
     const name = nameOf(request)
     if (name === undefined) return
     const accessKey = request.accessKey ?? ''
-    this.#asked.set(accessKey, (this.#asked.get(accessKey) ?? new Set()).add(name))
+    this.#asked.set(accessKey, [...(this.#asked.get(accessKey) ?? []), name])
   }
 
   #see(seen: SeenRequest): void {

@@ -1,5 +1,5 @@
 import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 
 /** The keys that a state folder has on the disk as judged (a detector's) or as read (a reader's). */
 export async function recordedKeys(stateDir: string): Promise<Set<string>> {
@@ -13,15 +13,31 @@ export async function recordedKeys(stateDir: string): Promise<Set<string>> {
 
 /** Whether a detector's state folder says that a run is done. */
 export async function isDone(stateDir: string): Promise<boolean> {
-  return (await linesUnder(stateDir)).some((line) => 'done' in line)
+  return (await doneRun(stateDir)) !== undefined
+}
+
+/** @returns the run that a detector's state folder says is done */
+export async function doneRun(stateDir: string): Promise<string | undefined> {
+  for (const path of await filesUnder(stateDir)) {
+    if ((await wholeLines(path)).some((line) => 'done' in line)) return basename(path, '.ndjson')
+  }
+  return undefined
 }
 
 type Line = { key?: string }
 
-/** The whole lines of all journals and ledgers: a torn last one counts for nothing. */
+/** The lines of all journals and ledgers. */
 async function linesUnder(stateDir: string): Promise<Line[]> {
+  return (await Promise.all((await filesUnder(stateDir)).map(wholeLines))).flat()
+}
+
+async function filesUnder(stateDir: string): Promise<string[]> {
   const names = await readdir(stateDir, { recursive: true }).catch(() => [])
-  const files = names.filter((name) => name.endsWith('.ndjson'))
-  const texts = await Promise.all(files.map((name) => readFile(join(stateDir, name), 'utf8')))
-  return texts.flatMap((text) => text.split('\n').slice(0, -1)).map((line) => JSON.parse(line))
+  return names.filter((name) => name.endsWith('.ndjson')).map((name) => join(stateDir, name))
+}
+
+/** A torn last line counts for nothing. */
+async function wholeLines(path: string): Promise<Line[]> {
+  const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1)
+  return lines.map((line) => JSON.parse(line))
 }
