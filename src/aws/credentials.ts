@@ -16,6 +16,11 @@ export function credentialsProvider(): AwsCredentialIdentityProvider {
   return createCredentialChain(fromEnv(), rereadSharedFile, fromNodeProviderChain())
 }
 
+/** The same chain, with no expiry but the credentials' own: for looking at them. */
+export function credentialsAsTheyAre(): AwsCredentialIdentityProvider {
+  return createCredentialChain(fromEnv(), fromIni({ ignoreCache: true }), fromNodeProviderChain())
+}
+
 async function rereadSharedFile() {
   const credentials = await fromIni({ ignoreCache: true })()
   return { ...credentials, expiration: credentials.expiration ?? new Date(Date.now() + rereadMilliseconds) }

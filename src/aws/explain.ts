@@ -30,7 +30,8 @@ export function explainFault(
     }
     case 'missing':
     case 'gone':
-      return { reason: 'settings', wrong: `it does not exist (${said})`, remedy: options.missing }
+      if (fault.code === 'UnknownError') return unreachable('what answers is not AWS', options.address)
+      return { reason: 'settings', wrong: 'it does not exist', remedy: options.missing }
     case 'stopped':
       return unreachable('no answer came in time', options.address)
     case 'throttle':

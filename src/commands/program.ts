@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
+import { addDoctor } from './doctor.ts'
 import { addLocal } from './local.ts'
 import { addRead } from './read.ts'
 import { addReport } from './report.ts'
@@ -17,7 +18,8 @@ export function createProgram(): Command {
     .option('--config <file>', configWords)
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-  for (const add of [addDemo, addDetect, addRead, addSetup, addStatus, addReport, addLocal]) add(program)
+  for (const add of [addDemo, addDetect, addRead, addSetup, addDoctor, addStatus, addReport, addLocal])
+    add(program)
   for (const command of program.commands) finish(command)
   return program
 }

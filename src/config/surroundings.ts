@@ -6,14 +6,18 @@ export interface Surroundings {
   readonly logsToJournal: boolean
   /** colour is wanted where a terminal can show it (https://no-color.org) */
   readonly mayColour: boolean
+  /** the terminal's character set (locale(7): the first of the three that is set counts) */
+  readonly isUtf8: boolean
 }
 
 export function readSurroundings(
   environment: Readonly<Record<string, string | undefined>> = process.env,
 ): Surroundings {
+  const characters = environment.LC_ALL || environment.LC_CTYPE || environment.LANG || ''
   return {
     NOTIFY_SOCKET: environment.NOTIFY_SOCKET,
     logsToJournal: environment.JOURNAL_STREAM !== undefined,
     mayColour: !environment.NO_COLOR && environment.TERM !== 'dumb',
+    isUtf8: /utf-?8/i.test(characters),
   }
 }
