@@ -1,5 +1,5 @@
-/** How long a client should treat the request as hopeless, in HTTP's words: all are the caller's fault but one. */
-const statusOf = {
+/** Every error's HTTP status: all are the caller's fault but one. */
+export const statusOf = {
   ImageTooLargeException: 400,
   InternalServerError: 500,
   InvalidImageFormatException: 400,
