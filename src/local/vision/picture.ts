@@ -15,7 +15,7 @@ export interface Pixels {
  */
 export async function decodePicture(picture: Uint8Array, longSide: number): Promise<Pixels> {
   const size = { width: longSide, height: longSide, fit: 'inside', withoutEnlargement: true } as const
-  return await toPixels(open(picture).resize(size))
+  return await toPixels(async () => (await open(picture)).resize(size))
 }
 
 /** A size in pixels that need not keep the picture's shape, and how pixels are weighed on the way to it. */
@@ -31,14 +31,14 @@ export interface Size {
  * @throws {UndecodablePicture}
  */
 export async function decodeToSize(picture: Uint8Array, size: Size): Promise<Pixels> {
-  return await toPixels(stretch(open(picture), size))
+  return await toPixels(async () => stretch(await open(picture), size))
 }
 
 /** A part of a picture stretched to a size; the part is in whole pixels and inside the picture. */
 export async function resizePart(pixels: Pixels, part: Part, size: Size): Promise<Pixels> {
   const { data, width, height } = pixels
   const raw = { width, height, channels: 3 } as const
-  return await toPixels(stretch(sharp(data, { raw }).extract(part), size))
+  return await toPixels(async () => stretch(sharp(data, { raw }).extract(part), size))
 }
 
 export interface Part {
@@ -48,19 +48,20 @@ export interface Part {
   height: number
 }
 
-function open(picture: Uint8Array): Sharp {
-  return sharp(picture, { failOn: 'error' })
-    .autoOrient()
-    .flatten({ background: 'white' })
-    .toColourspace('srgb')
+async function open(picture: Uint8Array): Promise<Sharp> {
+  const image = sharp(picture, { failOn: 'error' })
+  const { format } = await image.metadata()
+  if (format !== 'jpeg' && format !== 'png') throw new Error(`it is ${format}`)
+  return image.autoOrient().flatten({ background: 'white' }).toColourspace('srgb')
 }
 
 function stretch(image: Sharp, { width, height, kernel }: Size): Sharp {
   return image.resize(width, height, { fit: 'fill', kernel })
 }
 
-async function toPixels(image: Sharp): Promise<Pixels> {
+async function toPixels(prepare: () => Promise<Sharp>): Promise<Pixels> {
   try {
+    const image = await prepare()
     const { data, info } = await image.raw({ depth: 'uchar' }).toBuffer({ resolveWithObject: true })
     return { data: info.channels === 1 ? greyToRgb(data) : data, width: info.width, height: info.height }
   } catch (cause) {

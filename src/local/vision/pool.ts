@@ -11,7 +11,8 @@ export class RecognitionPool {
   readonly #idle: RecognitionThread[] = []
   readonly #waiting: Record<Kind, Waiting[]> = { objects: [], text: [] }
   readonly #threads = new Set<RecognitionThread>()
-  readonly #starting = new Set<Promise<void>>()
+  /** Answers in the making and threads being started: what closing waits for. */
+  readonly #unfinished = new Set<Promise<void>>()
   #lastKind: Kind = 'text'
   /** Why nothing can be answered any more. */
   #broken: Error | undefined
@@ -41,7 +42,7 @@ export class RecognitionPool {
   /** Rejects what waits, lets what runs finish, and ends all threads. */
   async close(): Promise<void> {
     this.#break(new Error('The recognition has been closed.'))
-    await Promise.allSettled(this.#starting)
+    await Promise.all(this.#unfinished)
     await Promise.all([...this.#threads].map((thread) => thread.stop()))
   }
 
@@ -58,11 +59,16 @@ export class RecognitionPool {
     const at = this.#idle.indexOf(dead)
     if (at >= 0) this.#idle.splice(at, 1)
     if (this.#broken !== undefined) return
-    const starting = this.#startThread().catch((error: Error) => {
-      if (this.#threads.size === 0) this.#break(error)
-    })
-    this.#starting.add(starting)
-    void starting.finally(() => this.#starting.delete(starting))
+    this.#track(
+      this.#startThread().catch((error: Error) => {
+        if (this.#threads.size === 0) this.#break(error)
+      }),
+    )
+  }
+
+  #track(work: Promise<void>): void {
+    this.#unfinished.add(work)
+    void work.finally(() => this.#unfinished.delete(work))
   }
 
   #break(reason: Error): void {
@@ -73,7 +79,7 @@ export class RecognitionPool {
   #dispatch(): void {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (this.#broken !== undefined) next.reject(this.#broken)
-      else void this.#answer(next)
+      else this.#track(this.#answer(next))
     }
   }
 

@@ -21,15 +21,24 @@ export function surest(a: ReadLine, b: ReadLine): ReadLine {
   return meanProbability(b.characters) > meanProbability(a.characters) ? b : a
 }
 
-/** Keeps, of readings of the same place, the one that is surer of itself. */
+/** Keeps, of readings of the same place, the one that is surer of itself; but a whole line rather than a piece of it. */
 export function dropRepeated(lines: ReadLine[]): ReadLine[] {
   const kept: ReadLine[] = []
   const surestFirst = lines.toSorted((a, b) => meanProbability(b.characters) - meanProbability(a.characters))
-  for (const line of surestFirst) {
+  for (const line of surestFirst.filter((line) => !lines.some((other) => isPieceOf(line, other)))) {
     if (kept.every((other) => !samePlace(boundingBox(other.quad), boundingBox(line.quad)))) kept.push(line)
   }
   return kept
 }
+
+function isPieceOf(piece: ReadLine, whole: ReadLine): boolean {
+  const [small, large] = [boundingBox(piece.quad), boundingBox(whole.quad)]
+  if (meanProbability(whole.characters) < SURE_ENOUGH || !samePlace(small, large)) return false
+  return large.width * large.height > LARGER * small.width * small.height
+}
+
+const SURE_ENOUGH = 0.8
+const LARGER = 1.5
 
 function samePlace(a: Box, b: Box): boolean {
   return intersection(a, b) > Math.min(a.width * a.height, b.width * b.height) / 2

@@ -61,13 +61,14 @@ export class TextReader {
   }
 }
 
-/** Text that reaches the edge of a part, where the picture goes on: the whole picture shows all of it. */
+/** Text that comes close to the edge of a part, where the picture goes on: the whole picture shows all of it. */
 function isCutOff(text: Box, part: Part, picture: Pixels): boolean {
+  const close = text.height / 4
   return (
-    (part.left > 0 && text.left < part.left) ||
-    (part.top > 0 && text.top < part.top) ||
-    (part.left + part.width < picture.width && text.left + text.width > part.left + part.width) ||
-    (part.top + part.height < picture.height && text.top + text.height > part.top + part.height)
+    (part.left > 0 && text.left < part.left + close) ||
+    (part.top > 0 && text.top < part.top + close) ||
+    (part.left + part.width < picture.width && text.left + text.width > part.left + part.width - close) ||
+    (part.top + part.height < picture.height && text.top + text.height > part.top + part.height - close)
   )
 }
 

@@ -48,10 +48,10 @@ test('a picture that cannot be decoded is refused by name, and the next one is a
 test('quick questions do not wait until a pile of slow ones is done', async () => {
   vision = await startVision({ threads: 1, remember: 0 })
   const done: string[] = []
-  const slow = Array.from({ length: 4 }, () => vision?.text(sign).then(() => done.push('text')))
+  const slow = Array.from({ length: 3 }, () => vision?.text(sign).then(() => done.push('text')))
   const quick = Array.from({ length: 2 }, () => vision?.objects(sign).then(() => done.push('objects')))
   await Promise.all([...slow, ...quick])
-  expect(done).toEqual(['text', 'objects', 'text', 'objects', 'text', 'text'])
+  expect(done).toEqual(['text', 'objects', 'text', 'objects', 'text'])
 })
 
 test('a thread that dies takes one question along, is replaced, and the others are answered', async () => {
