@@ -15,12 +15,18 @@ export class HeldMessages {
   /** receipt handle → when its visibility was last set, on the monotonic clock */
   readonly #held = new Map<string, number>()
   readonly #timer: NodeJS.Timeout
+  #extending = Promise.resolve()
 
   constructor(queue: Queue, troubles: Troubles, visibilitySeconds: number) {
     this.#queue = queue
     this.#troubles = troubles
     this.#visibilitySeconds = visibilitySeconds
-    this.#timer = setInterval(() => void this.#extend(), (visibilitySeconds * 1000) / 6)
+    this.#timer = setInterval(
+      () => {
+        this.#extending = this.#extend()
+      },
+      (visibilitySeconds * 1000) / 6,
+    )
   }
 
   add({ ReceiptHandle }: Message): void {
@@ -41,6 +47,8 @@ export class HeldMessages {
   /** Stops extending and makes what is still held visible to others at once, as far as the queue answers. */
   async giveBack(): Promise<void> {
     clearInterval(this.#timer)
+    // An extension that arrived after it would hide the messages again.
+    await this.#extending
     const handles = [...this.#held.keys()]
     this.#held.clear()
     await this.#queue.changeVisibility(handles, 0).catch(() => undefined)
