@@ -47,7 +47,7 @@ async function front(): Promise<Shape[]> {
     block(vec(-3.05, 3.45, 0), vec(3.05, 3.55, 0.3), timber),
     block(vec(-2.75, 0, 0), vec(1.15, 0.62, 0.14), timber),
     picture(vec(-2.6, 0.64, 0.03), vec(3.6, 0, 0), vec(0, 2.05, 0), window, glass),
-    picture(vec(1.45, 0.05, 0.03), vec(1.2, 0, 0), vec(0, 2.64, 0), door, glass),
+    picture(vec(1.45, 0.05, 0.03), vec(1.2, 0, 0), vec(0, 2.64, 0), door, { glow: glass.glow }),
     ...[-2.75, 1.0, 1.3, 2.65].map((x) => block(vec(x, 0, 0), vec(x + 0.15, 2.75, 0.14), timber)),
   ]
 }
@@ -82,29 +82,34 @@ const signDrawing = (): string =>
     ${letters('BAKERY', 580, 95, { height: 70, colour: '#f1cf86', pen: 15, gap: 44, stretch: 1.1 })}`,
   )
 
-/** Three shelves of bread in warm light, behind bars. */
+/** Three shelves in warm light: leaning baguettes, loaves, and a heap of rolls. */
 function windowDrawing(): string {
   const dice = diceFor(5)
-  const crusts = ['#b06f2c', '#9a5a20', '#c08440', '#87481a', '#c99550']
-  const loaf = (shelf: number, at: number): string => {
-    const x = 50 + at * 76 + dice() * 14
-    const y = 190 + shelf * 150
-    const [wide, high] = shelf === 0 ? [17, 66] : [34 + dice() * 8, 30 + dice() * 14]
-    const crust = crusts[Math.floor(dice() * crusts.length)] ?? '#c98a42'
-    return `<ellipse cx="${x}" cy="${y - high}" rx="${wide}" ry="${high}" fill="${crust}" stroke="#5a3212" stroke-width="3"/>
-      <path d="M${x - wide * 0.4} ${y - high * 1.3} l${wide * 0.7} ${high * 0.25} M${x - wide * 0.4} ${y - high * 0.9} l${wide * 0.7} ${high * 0.25}" stroke="#f3d9a4" stroke-width="4" opacity=".8"/>`
-  }
+  const bread = (x: number, y: number, wide: number, high: number, lean: number): string =>
+    `<ellipse transform="translate(${x} ${y}) rotate(${lean})" rx="${wide}" ry="${high}" fill="url(#crust${Math.floor(3 * dice())})"/>`
+  const baguettes = times(16, (at) => bread(40 + at * 43 + 8 * dice(), 122, 15, 70, 6 + 10 * dice()))
+  const loaves = times(6, (at) =>
+    bread(75 + at * 115 + 20 * dice(), 305 - 6 * dice(), 66 + 8 * dice(), 42, 0),
+  )
+  const rolls = times(26, () => bread(40 + 640 * dice(), 462 - 26 * dice(), 36, 27, 20 * dice() - 10))
   const shelves = times(
     3,
     (shelf) =>
-      rect(0, 190 + shelf * 150, 720, 12, '#6d431e') +
-      rect(0, 202 + shelf * 150, 720, 10, '#000', 'opacity=".25"'),
+      rect(0, 190 + shelf * 150, 720, 14, '#5d3817') +
+      rect(0, 204 + shelf * 150, 720, 12, '#000', 'opacity=".3"'),
+  )
+  const crusts = times(
+    3,
+    (
+      at,
+    ) => `<radialGradient id="crust${at}" cx=".42" cy=".25" r=".85"><stop offset="0" stop-color="${['#dba35c', '#c98c48', '#e6b978'][at]}"/>
+      <stop offset=".6" stop-color="${['#a9682b', '#93531e', '#bb7c38'][at]}"/><stop offset="1" stop-color="#5b300f"/></radialGradient>`,
   )
   return svg(
     720,
     500,
-    `<defs><radialGradient id="light" cx=".5" cy=".1" r="1"><stop offset="0" stop-color="#ffd389"/><stop offset="1" stop-color="#8a4d1c"/></radialGradient></defs>
-    ${rect(0, 0, 720, 500, 'url(#light)')}${shelves}${times(3, (shelf) => times(9, (at) => loaf(shelf, at)))}
+    `<defs>${crusts}<radialGradient id="light" cx=".5" cy=".1" r="1"><stop offset="0" stop-color="#ffd389"/><stop offset="1" stop-color="#8a4d1c"/></radialGradient></defs>
+    ${rect(0, 0, 720, 500, 'url(#light)')}${baguettes}${loaves}${rolls}${shelves}
     <path d="M240 0 V500 M480 0 V500" stroke="#27404a" stroke-width="10"/>`,
   )
 }

@@ -6,7 +6,7 @@ import { paint } from '../tracer/texture.ts'
 import { mix, ramp, vec } from '../tracer/vec.ts'
 import type { Scene } from './scene.ts'
 
-/** An orange saloon in a white studio, lit by panels overhead; it has no plates yet. */
+/** A red saloon in a white studio, lit by panels overhead; it has no plates yet. */
 export async function showroom(): Promise<Scene> {
   const heading = -0.5
   return {
