@@ -4,6 +4,20 @@ import { type SimulatedVision, sightIn } from '../support/simulated-vision.ts'
 import type { TestCloud } from '../support/test-cloud.ts'
 import { recordedKeys } from './recorded.ts'
 
+/** Rekognition's calls of a whole run. */
+export interface Balance {
+  /** pictures that were looked at, by each of the two operations */
+  readonly needed: number
+  /** looks beyond the first of each */
+  readonly extra: number
+  /** those of the extra ones that nothing excuses */
+  readonly unexcused: readonly string[]
+  /** all that were sent, also those that were refused, throttled or lost on the way there */
+  readonly requests: number
+  /** the most that were in hand at any one kill */
+  readonly mostInHand: number
+}
+
 /**
  * Keeps the books of Rekognition's calls. One per picture and operation is needed; another one is excused only
  * when the answer of the one before was lost: by a fault on the way, or because its worker was killed before
@@ -29,8 +43,7 @@ export class Accounts {
     this.#recordedAtKill.set(accessKey, await recordedKeys(stateDir))
   }
 
-  /** @returns calls beyond the first of each picture, those of them that nothing excuses, and the most at a kill */
-  balance(): { needed: number; extra: number; unexcused: string[]; mostInHand: number } {
+  balance(): Balance {
     const inHandAtKills = [...this.#recordedAtKill.keys()].map((process) => this.inHandAtKill(process))
     const unexcused: string[] = []
     let extra = 0
@@ -40,7 +53,8 @@ export class Accounts {
       extra += looks - 1
     }
     const mostInHand = Math.max(0, ...inHandAtKills.map(({ size }) => size))
-    return { needed: this.#vision.looks.size, extra, unexcused, mostInHand }
+    const requests = [...this.#asked.values()].reduce((sum, { length }) => sum + length, 0)
+    return { needed: this.#vision.looks.size, extra, requests, unexcused, mostInHand }
   }
 
   /** What a killed process had asked for and not on the disk; nothing of one that was not killed. */

@@ -2,20 +2,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { Random } from '../support/random.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
-import { Accounts } from './accounts.ts'
+import { Accounts, type Balance } from './accounts.ts'
 import { type Driven, Driver } from './driver.ts'
 import { type Plan, type PlannedPicture, visibilitySeconds } from './plan.ts'
 import { isDone } from './recorded.ts'
 
 /** How a run under chaos came out. */
-export interface Outcome {
+export interface Outcome extends Balance {
   readonly results: string | undefined
   readonly truth: string
-  /** Rekognition's calls: needed, beyond those, and those of the latter that nothing excuses */
-  readonly needed: number
-  readonly extra: number
-  readonly unexcused: readonly string[]
-  readonly mostInHand: number
 }
 
 /** Runs both workers through what the plan has for them, to the end; then nothing is left in the queue. */

@@ -112,3 +112,33 @@ export function badNetwork(random: Random): FaultRule[] {
 function everything(random: Random): FaultRule[] {
   return [...disorder(), ...badNetwork(random)]
 }
+
+/**
+ * A longer run as somebody from outside would put it together: 400 pictures, ten kills, repeats, disorder, 3 % of
+ * all requests answered by 5xx, 1 % reset, and a quota of 80 calls a second.
+ */
+export function independentPlan(seed: number): Plan {
+  const random = new Random('independent', seed)
+  const kills = () =>
+    Array.from({ length: 5 }, () => ({
+      kind: 'kill' as const,
+      afterRequests: random.between(20, 120),
+      milliseconds: 0,
+    }))
+  return {
+    seed,
+    pictures: picturesOf(random, 400),
+    isFifo: false,
+    readerStartsFirst: random.chance(0.5),
+    maxRequestsPerSecond: 80,
+    mostLatency: 40,
+    faults: [
+      ...disorder(),
+      { share: 0.03, fault: { kind: 'refuse', refusal: 'broken' } },
+      { share: 0.005, fault: { kind: 'reset', when: 'before' } },
+      { share: 0.005, fault: { kind: 'reset', when: 'after' } },
+    ],
+    detectorActs: kills(),
+    readerActs: kills(),
+  }
+}
