@@ -19,6 +19,8 @@ import type { Troubles } from './troubles.ts'
 /** SQS takes so many entries in a batch and gives so many messages in a receive. */
 export const mostPerRequest = 10
 const visibilityMilliseconds = 5000
+/** Nobody waits for a delete, and ten cost as much as one. */
+const deleteLingerMilliseconds = 100
 
 export interface QueueOptions {
   readonly troubles: Troubles
@@ -60,6 +62,7 @@ export class Queue {
     this.#deletes = new Batches({
       maxItems: mostPerRequest,
       maxInFlight: 2,
+      lingerMilliseconds: deleteLingerMilliseconds,
       send: (items) => this.#persistBatch('delete from the queue', items, (rest) => this.#deleteOnce(rest)),
     })
   }

@@ -31,6 +31,7 @@ export class AppendLog<Line extends object> {
   readonly #lines: Batches<string>
   #size: number
   #newest = Promise.resolve()
+  #withNext = ''
 
   static async open<Line extends object>(path: string, watch: DiskWatch): Promise<AppendLog<Line>> {
     try {
@@ -59,8 +60,14 @@ export class AppendLog<Line extends object> {
    * @throws {ImgpipeError} `disk` when it cannot be written, or there was no room until `giveUp`
    */
   append(record: Line): Promise<void> {
-    this.#newest = this.#lines.add(`${JSON.stringify(record)}\n`)
+    this.#newest = this.#lines.add(`${this.#withNext}${JSON.stringify(record)}\n`)
+    this.#withNext = ''
     return this.#newest
+  }
+
+  /** A record that may be lost, and is only to come before the next: it is written together with that. */
+  appendWithNext(record: Line): void {
+    this.#withNext += `${JSON.stringify(record)}\n`
   }
 
   /** Closes the file once the records under way are written. */

@@ -1,13 +1,14 @@
 /**
- * Gathers items into batches without ever waiting for company: an item leaves at once while fewer than
- * `maxInFlight` batches are under way; what comes meanwhile leaves together as soon as one returns. So under a
- * light load nothing is delayed, and under a heavy one the batches fill by themselves.
+ * Gathers items into batches. Without `lingerMilliseconds` no item ever waits for company: it leaves at once
+ * while fewer than `maxInFlight` batches are under way; what comes meanwhile leaves together as soon as one
+ * returns. So under a light load nothing is delayed, and under a heavy one the batches fill by themselves.
  */
 export class Batches<Item> {
   readonly #options: BatchOptions<Item>
   #waiting: Waiting<Item>[] = []
   #inFlight = 0
   #starting = false
+  #timer: NodeJS.Timeout | undefined
 
   constructor(options: BatchOptions<Item>) {
     this.#options = options
@@ -21,17 +22,21 @@ export class Batches<Item> {
     })
   }
 
-  /** A microtask later, so that items added together travel together. */
+  /** When the batch is full or the time to linger is over; at the earliest a microtask later, so that items added together travel together. */
   #startSoon(): void {
-    if (this.#starting) return
-    this.#starting = true
-    queueMicrotask(() => {
-      this.#starting = false
-      this.#start()
-    })
+    const { maxItems = Number.POSITIVE_INFINITY, lingerMilliseconds = 0 } = this.#options
+    if (lingerMilliseconds > 0 && this.#waiting.length < maxItems) {
+      this.#timer ??= setTimeout(() => this.#start(), lingerMilliseconds)
+    } else if (!this.#starting) {
+      this.#starting = true
+      queueMicrotask(() => this.#start())
+    }
   }
 
   #start(): void {
+    this.#starting = false
+    clearTimeout(this.#timer)
+    this.#timer = undefined
     while (this.#waiting.length > 0 && this.#inFlight < this.#options.maxInFlight) void this.#sendNext()
   }
 
@@ -60,6 +65,8 @@ export interface BatchOptions<Item> {
   /** Items in one batch at most; undefined = all that wait. */
   readonly maxItems?: number
   readonly maxInFlight: number
+  /** how long an item may wait for others to fill its batch; for what nobody waits for */
+  readonly lingerMilliseconds?: number
   /** Sends a batch. @returns the items that failed, by their place in it; @throws when all failed */
   readonly send: (items: Item[]) => Promise<ReadonlyMap<number, Error> | undefined>
 }

@@ -204,7 +204,10 @@ export class DetectorRun {
       indexMessage({ run, n: car, key, bucket: settings.bucket, etag, confidence, boxes }),
     )
     this.#parts.log.debug('sent', { run, n: car, key })
-    await this.#record({ sent: car, at: Date.now() })
+    // If this is lost, the message is sent again with the same number, and nobody is harmed.
+    const sent = { sent: car, at: Date.now() }
+    apply(this.#state, sent)
+    this.#journal.appendWithNext(sent)
   }
 
   async #finish(): Promise<void> {

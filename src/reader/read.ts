@@ -9,7 +9,7 @@ import { Stopped, untilItWorks } from '../aws/retry.ts'
 import type { Troubles } from '../aws/troubles.ts'
 import type { Settings } from '../config/schema.ts'
 import type { Log } from '../daemon/log.ts'
-import type { StopSignals } from '../daemon/stop-signal.ts'
+import { pause, type StopSignals } from '../daemon/stop-signal.ts'
 import type { ServiceManager } from '../daemon/systemd.ts'
 import { WorkInHand } from '../daemon/work-in-hand.ts'
 import { type EndMessage, type IndexMessage, parseMessage } from '../protocol/messages.ts'
@@ -43,6 +43,7 @@ const picturesAhead = 16
 /** Long enough for a foreign run to be believed over after two of them. */
 const foreignWaitSeconds = 10
 const oddMessagesRemembered = 1000
+const gatherMilliseconds = 100
 
 /**
  * Worker B's loop. A message goes received → held (kept invisible) → outcome in the ledger, on the disk →
@@ -57,6 +58,7 @@ export class Reader {
   readonly #inWork = new Map<string, Message[]>()
   readonly #oddMessages = new Set<string>()
   #hasReceived = false
+  #wasFull = true
 
   constructor(parts: ReaderParts) {
     const { settings, clients, stop, troubles, manager } = parts
@@ -82,6 +84,7 @@ export class Reader {
     try {
       while (!stop.soft.aborted) {
         await this.#hand.room()
+        await this.#gather()
         this.#take(await this.#receive())
       }
       await this.#hand.finished()
@@ -92,6 +95,11 @@ export class Reader {
       await held.giveBack()
       this.#progress.end()
     }
+  }
+
+  /** While there is work in hand, a moment for more messages to come: ten of them cost as much as one. */
+  async #gather(): Promise<void> {
+    if (this.#hand.size > 0 && !this.#wasFull) await pause(gatherMilliseconds, this.#parts.stop.soft)
   }
 
   /** One long poll. It is not cut when the process stops: SQS would go on and hand its messages to nobody. */
@@ -108,6 +116,7 @@ export class Reader {
     const messages = await untilItWorks(poll, { what: 'receive from the queue', troubles, signal: stop.soft })
     manager.ready()
     this.#hasReceived = true
+    this.#wasFull = messages.length === most
     if (messages.length === 0 && this.#hand.size === 0) await foreign?.emptyPoll()
     return messages
   }
