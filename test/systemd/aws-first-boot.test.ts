@@ -58,7 +58,7 @@ test('the user data of B installs the reader on its volume, starts it, and tells
   expect(await machine.property('imgpipe-reader', 'ActiveState')).toBe('active')
   expect((await machine.sh('findmnt --noheadings --output=SOURCE /var/lib/imgpipe')).trim()).toBe('/dev/xvdf')
   expect(JSON.parse(await machine.read('/etc/imgpipe/imgpipe.json'))).toMatchObject({ bucket, queue })
-})
+}, 900_000)
 
 test('what goes wrong is told with its last words', async () => {
   await machine.sh('rm -r /root/signals /usr/src/imgpipe')
