@@ -8,7 +8,7 @@ export default defineConfig({
     fileParallelism: false,
     // A test goes on where the one before has left its machines: after a failure the rest says nothing.
     bail: 1,
-    testTimeout: 5 * 60_000,
+    testTimeout: 15 * 60_000,
     hookTimeout: 15 * 60_000,
   },
 })

@@ -5,8 +5,8 @@ import { configure, copyProject, giveCredentials, install } from './support/host
 import { Machine } from './support/machine.ts'
 
 /**
- * Two hosts with nothing in common but the cloud, from the first installation to the last trace removed. The
- * tests are the days of their life: each goes on where the one before has ended.
+ * Two hosts with nothing in common but the cloud: A finds the cars, B reads the texts. The tests are days of
+ * one life: each goes on where the one before has ended.
  */
 let cloud: TestCloud
 let a: Machine
@@ -23,26 +23,14 @@ afterAll(async () => {
   await cloud?.stop()
 })
 
-/** Waits until B has published a run over this prefix, and returns its lines as somebody without rights sees them. */
-function resultsOf(prefix: string): Promise<string[]> {
-  return until(`results of ${prefix}`, async () => {
-    const { status } = await b.try(`grep --quiet '^${prefix}' /var/lib/imgpipe/results.txt`)
-    if (status !== 0) return undefined
-    return (await b.asVisitor('cat /var/lib/imgpipe/results.txt')).trimEnd().split('\n')
-  })
-}
-
-function setPrefix(prefix: string, more: object = {}): Promise<void> {
-  return configure(a, cloud, { prefix, ...more })
-}
-
 describe('a first installation', () => {
-  test('without settings and rights B is installed, its reader not running, and told what to do', async () => {
+  test('without rights B is installed, and says what its reader waits for', async () => {
     const { status, stdout, stderr } = await install(b, '--role reader')
     expect(status, stdout + stderr).toBe(0)
     expect(stdout).toMatch(/not ready yet/)
     expect(stdout).toMatch(/waiting for new credentials/)
     expect(stdout).toMatch(/sudo systemctl restart imgpipe-reader/)
+    expect(await b.property('imgpipe-detector.service', 'LoadState')).toBe('not-found')
   })
 
   test('with settings and rights B has a reader that is ready', async () => {
@@ -60,63 +48,164 @@ describe('a first installation', () => {
     expect(await a.property('imgpipe-detector.timer', 'UnitFileState')).toBe('disabled')
     expect(await a.property('imgpipe-reader.service', 'LoadState')).toBe('not-found')
   })
+
+  test('the units are exposed by 1.1 at most, and systemd has nothing to complain of', async () => {
+    for (const [machine, unit] of [
+      [a, 'imgpipe-detector'],
+      [b, 'imgpipe-reader'],
+    ] as const) {
+      await machine.sh(`systemd-analyze security --threshold=11 ${unit}.service ${unit}@example.service`)
+      const verified = await machine.try(`systemd-analyze verify ${unit}.service ${unit}@example.service`)
+      expect(verified).toEqual({ status: 0, stdout: '', stderr: '' })
+    }
+  })
 })
 
 describe('runs', () => {
-  test('one start on A, the exact result on B for everybody to read', async () => {
+  test('one start on A, the exact result on B for everybody to read, and no word of warning', async () => {
+    const begin = (await b.sh('date +%s')).trim()
     const lines = await cloud.upload('first/', 12)
-    await setPrefix('first/')
+    await look('first/')
     await a.sh('systemctl start imgpipe-detector')
     expect(await resultsOf('first/')).toEqual(lines)
-  })
 
-  test('the log of a run without trouble holds no warning, and is lines of words', async () => {
-    const warnings = 'journalctl --no-pager --output=cat --priority=warning --since=-5min'
+    const warnings = `journalctl --quiet --no-pager --output=cat --priority=warning --since=@${begin}`
     expect(await a.sh(`${warnings} --unit=imgpipe-detector`)).toBe('')
-    expect(await b.sh(`${warnings} --unit=imgpipe-reader --identifier=imgpipe-reader --boot`)).toBe('')
+    expect(await b.sh(`${warnings} --unit=imgpipe-reader`)).toBe('')
   })
 
-  test('systemctl status shows the progress of a run', async () => {
-    await cloud.upload('status/', 12)
-    await setPrefix('status/', { maxRequestsPerSecond: 2 })
-    await a.sh('systemctl start --no-block imgpipe-detector')
-    await until('a status with counts', async () =>
-      /\d+ .*pictures/.test(await a.property('imgpipe-detector', 'StatusText')),
-    )
-    await resultsOf('status/')
-  })
-
-  test('a stop in the middle of a run loses nothing: the next start goes on with it', async () => {
+  test('a stop in the middle of a run loses nothing: status tells how far it is, the next start goes on', async () => {
     const lines = await cloud.upload('stopped/', 24)
-    await setPrefix('stopped/', { maxRequestsPerSecond: 4 })
+    await look('stopped/', { maxRequestsPerSecond: 2 })
     await a.sh('systemctl start --no-block imgpipe-detector')
-    await until('half of the pictures are seen', async () => (await seenByA()) >= 8)
+    const status = await until('the status tells of pictures', async () => {
+      const text = await a.property('imgpipe-detector', 'StatusText')
+      return /[1-9]\d* (of \d+ )?pictures/.test(text) ? text : undefined
+    })
+    expect(status).toMatch(/^run \S+: /)
     await a.sh('systemctl stop imgpipe-detector')
     expect(await a.property('imgpipe-detector', 'ExecMainStatus')).toBe('0')
+    expect(
+      (await a.sh('tail --lines=1 --quiet /var/lib/imgpipe/detector/*.ndjson | tail --lines=1')).trim(),
+    ).not.toMatch(/"done":true/)
+
     await a.sh('systemctl start imgpipe-detector')
     expect(await resultsOf('stopped/')).toEqual(lines)
-    expect(await a.sh('ls /var/lib/imgpipe/detector | grep -c stopped || true')).toBeDefined()
   })
 
   test('kill -9 of the reader in the middle of a run: systemd brings it back, nothing is lost or doubled', async () => {
     const lines = await cloud.upload('killed/', 24)
-    await setPrefix('killed/')
     await configure(b, cloud, { maxRequestsPerSecond: 2 })
     await b.sh('systemctl restart imgpipe-reader')
-    await a.sh('systemctl start imgpipe-detector')
-    await until(
-      'an outcome is written',
-      async () =>
-        (await b.sh('cat /var/lib/imgpipe/runs/*/ledger.ndjson | grep -c killed/ || true')).trim() !== '0',
-    )
     const killed = await b.property('imgpipe-reader', 'MainPID')
+    await look('killed/')
+    await a.sh('systemctl start --no-block imgpipe-detector')
+    await firstOutcomeOf('killed/')
     await b.sh(`kill -9 ${killed}`)
     expect(await resultsOf('killed/')).toEqual(lines)
     expect(await b.property('imgpipe-reader', 'MainPID')).not.toBe(killed)
   })
 
-  async function seenByA(): Promise<number> {
-    const text = await a.property('imgpipe-detector', 'StatusText')
-    return Number(/(\d+)/.exec(text.replace(/run \S+/, ''))?.[1] ?? 0)
-  }
+  test('the timer starts runs by itself', async () => {
+    const lines = await cloud.upload('timed/', 6)
+    await look('timed/')
+    const soon = '[Timer]\nOnBootSec=\nOnActiveSec=1s\nRandomizedDelaySec=0\n'
+    await a.write('/etc/systemd/system/imgpipe-detector.timer.d/soon.conf', soon)
+    await a.sh('systemctl daemon-reload && systemctl enable --now imgpipe-detector.timer')
+    expect(await resultsOf('timed/')).toEqual(lines)
+    await a.sh('systemctl disable --now imgpipe-detector.timer')
+  })
+
+  test('a further pipeline has its own settings, queue and results', async () => {
+    const lines = await cloud.upload('second/', 6)
+    const settings = JSON.stringify({ ...cloud.names, queue: cloud.secondQueue, prefix: 'second/' })
+    await Promise.all([
+      a.write('/etc/imgpipe/second.json', settings),
+      b.write('/etc/imgpipe/second.json', settings),
+    ])
+    await b.sh('systemctl start imgpipe-reader@second')
+    await a.sh('systemctl start imgpipe-detector@second')
+    expect(await resultsOf('second/', '/var/lib/imgpipe/second')).toEqual(lines)
+    await b.sh('systemctl stop imgpipe-reader@second')
+  })
 })
+
+describe('what goes wrong', () => {
+  test('keys that expire in the middle of a run are replaced, and nothing is started again', async () => {
+    const lines = await cloud.upload('expired/', 24)
+    const reader = await b.property('imgpipe-reader', 'MainPID')
+    await giveCredentials(a, 'LASTING')
+    await look('expired/')
+    await a.sh('systemctl start --no-block imgpipe-detector')
+    await firstOutcomeOf('expired/')
+    cloud.gate.expire('FIRST')
+    await until('the status tells of the keys', async () =>
+      /waiting for new credentials/.test(await b.property('imgpipe-reader', 'StatusText')),
+    )
+    await giveCredentials(b, 'SECOND')
+    expect(await resultsOf('expired/')).toEqual(lines)
+    expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
+    expect(cloud.gate.seen('SECOND')).toBeGreaterThan(0)
+  })
+
+  test('a reader that hangs is ended by the watchdog and comes back', async () => {
+    await b.write('/etc/systemd/system/imgpipe-reader.service.d/soon.conf', '[Service]\nWatchdogSec=25\n')
+    await b.sh('systemctl daemon-reload && systemctl restart imgpipe-reader')
+    const hanging = await b.property('imgpipe-reader', 'MainPID')
+    await b.sh(`kill -STOP ${hanging}`)
+    await until('another reader is ready', async () => {
+      const reader = await b.property('imgpipe-reader', 'MainPID')
+      const state = await b.property('imgpipe-reader', 'ActiveState')
+      return state === 'active' && reader !== hanging
+    })
+    expect(await b.sh('journalctl --no-pager --unit=imgpipe-reader')).toMatch(/Watchdog timeout/)
+    await b.sh('rm -r /etc/systemd/system/imgpipe-reader.service.d && systemctl daemon-reload')
+  })
+
+  test('wrong settings stop both workers with 78 and one sentence, and nothing tries again', async () => {
+    await configure(b, cloud, { minConfidence: 900 })
+    await look('first/', { minConfidence: 900 })
+    for (const [machine, unit] of [
+      [a, 'imgpipe-detector'],
+      [b, 'imgpipe-reader'],
+    ] as const) {
+      expect((await machine.try(`systemctl restart ${unit}`)).status).toBe(1)
+      expect(await machine.property(unit, 'ExecMainStatus')).toBe('78')
+      expect(await machine.property(unit, 'SubState')).toBe('failed')
+      const said = await machine.sh(`journalctl --no-pager --output=cat --identifier=${unit} --lines=3`)
+      expect(said).toMatch(/minConfidence/)
+    }
+    expect(await b.property('imgpipe-reader', 'NRestarts')).toBe('0')
+  })
+
+  test('with the settings put right both go on', async () => {
+    await configure(b, cloud, {})
+    await b.sh('systemctl start imgpipe-reader')
+    const lines = await cloud.upload('right/', 6)
+    await look('right/')
+    await a.sh('systemctl start imgpipe-detector')
+    expect(await resultsOf('right/')).toEqual(lines)
+  })
+})
+
+/** Lets A look at this prefix from the next start on. */
+function look(prefix: string, settings: object = {}): Promise<void> {
+  return configure(a, cloud, { prefix, ...settings })
+}
+
+/** Waits until B has written down the first outcome of a run over this prefix. */
+function firstOutcomeOf(prefix: string): Promise<boolean> {
+  return until(`an outcome of ${prefix}`, async () => {
+    const { status } = await b.try(`grep --quiet '"key":"${prefix}' /var/lib/imgpipe/runs/*/ledger.ndjson`)
+    return status === 0
+  })
+}
+
+/** Waits until B has published a run over this prefix. @returns its lines, as somebody without rights reads them */
+function resultsOf(prefix: string, folder = '/var/lib/imgpipe'): Promise<string[]> {
+  return until(`results of ${prefix}`, async () => {
+    const { status } = await b.try(`grep --quiet '^${prefix}' ${folder}/results.txt`)
+    if (status !== 0) return undefined
+    return (await b.asVisitor(`cat ${folder}/results.txt`)).trimEnd().split('\n')
+  })
+}

@@ -13,6 +13,8 @@ const names = { region, bucket: 'pictures', queue: 'imgpipe' }
 /** The local cloud with real recognition, behind the gate, and what its pictures should come to. */
 export class TestCloud {
   readonly names = names
+  /** of a further pipeline */
+  readonly secondQueue = 'second'
   readonly gate: Gate
   readonly #cloud: LocalCloud
   readonly #s3: S3Client
@@ -23,7 +25,9 @@ export class TestCloud {
 
   static async start(): Promise<TestCloud> {
     const cloud = await startLocalCloud({ port: 0 })
-    await fillCloud(cloud.url, { region, buckets: [names.bucket], queue: names.queue })
+    for (const queue of [names.queue, 'second']) {
+      await fillCloud(cloud.url, { region, buckets: [names.bucket], queue })
+    }
     const keys = (await readdir(samples)).filter((name) => name.endsWith('.jpg')).sort()
     const pictures = keys.map(async (key) => ({ key, bytes: await readFile(`${samples}${key}`) }))
     return new TestCloud(cloud, await openGate(cloud.url), await Promise.all(pictures))

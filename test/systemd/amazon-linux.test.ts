@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { becomeAmazonLinux } from './support/amazon-linux.ts'
+import { TestCloud } from './support/cloud.ts'
+import { until } from './support/command.ts'
+import { checkout, configure, copyProject, install } from './support/host.ts'
+import { Machine } from './support/machine.ts'
+
+/** The life of an installation with both workers, on a host that takes itself for Amazon Linux 2023. */
+let cloud: TestCloud
+let host: Machine
+
+beforeAll(async () => {
+  cloud = await TestCloud.start()
+  host = await Machine.boot('imgpipe-amazon')
+  await becomeAmazonLinux(host)
+  await copyProject(host)
+  await configure(host, cloud, {})
+  await host.write(
+    '/etc/imgpipe/credentials',
+    '[default]\naws_access_key_id=a\naws_secret_access_key=s\n',
+    '0644',
+  )
+})
+
+afterAll(async () => {
+  await host?.stop()
+  await cloud?.stop()
+})
+
+/** All that an installation could touch. */
+function touched(): Promise<string> {
+  return host.tree('/etc', '/opt', '/usr', '/var/lib')
+}
+
+async function installed(options = ''): Promise<string> {
+  const { status, stdout, stderr } = await install(host, options)
+  expect(status, stdout + stderr).toBe(0)
+  return stdout
+}
+
+async function release(): Promise<string> {
+  return (await host.sh('readlink /opt/imgpipe/current')).trim()
+}
+
+/** Changes the program in the checkout, as a `git pull` would. */
+function change(script: string): Promise<string> {
+  return host.sh(`cd ${checkout} && ${script}`)
+}
+
+async function readerIsActive(): Promise<string> {
+  expect(await host.property('imgpipe-reader', 'ActiveState')).toBe('active')
+  return host.property('imgpipe-reader', 'MainPID')
+}
+
+describe('installation', () => {
+  test('a dry run shows the steps and changes nothing', async () => {
+    const before = await touched()
+    expect(await installed('--dry-run')).toMatch(/dnf install[\s\S]*npm[\s\S]* ci [\s\S]*nothing was changed/)
+    expect(await touched()).toBe(before)
+  })
+
+  test('dnf is asked for Node 24 and for what sd-notify is built with; the units run that very Node', async () => {
+    const said = await installed()
+    expect(said).toMatch(/The reader is ready/)
+    const asked = 'install --assumeyes nodejs24 nodejs24-npm systemd-devel gcc-c++ make python3\n'
+    expect(await host.read('/root/dnf-was-asked')).toBe(asked)
+    expect((await host.sh('readlink --canonicalize /opt/imgpipe/current/bin/node')).trim()).toBe(
+      '/usr/bin/node-24',
+    )
+    await readerIsActive()
+  })
+
+  test('the operator finds a command that knows the settings', async () => {
+    expect(await host.sh('imgpipe --version')).toMatch(/^\d+\.\d+\.\d+$/m)
+    expect(JSON.parse(await host.sh('imgpipe status --json'))).toBeDefined()
+  })
+
+  test('a second run changes nothing and restarts nothing', async () => {
+    const [before, reader] = [await touched(), await readerIsActive()]
+    await installed()
+    expect(await touched()).toBe(before)
+    expect(await readerIsActive()).toBe(reader)
+    expect((await host.read('/root/dnf-was-asked')).split('\n')).toHaveLength(2)
+  })
+})
+
+describe('upgrade', () => {
+  let first = ''
+  let second = ''
+
+  test('the new version runs, the old one is kept, settings are left alone', async () => {
+    const settings = await host.tree('/etc/imgpipe')
+    const reader = await readerIsActive()
+    first = await release()
+    await change('echo "// another version" >> src/cli.ts')
+    await installed()
+    second = await release()
+    expect(second).not.toBe(first)
+    expect(await readerIsActive()).not.toBe(reader)
+    expect((await host.sh('readlink /opt/imgpipe/previous')).trim()).toBe(first)
+    expect(await host.tree('/etc/imgpipe')).toBe(settings)
+  })
+
+  test('a version that cannot be built leaves the reader running as if nothing had been', async () => {
+    const reader = await readerIsActive()
+    await change(`cp package.json /root && sed --in-place 's/"commander": "/&0/' package.json`)
+    const { status } = await install(host)
+    expect(status).toBe(1)
+    expect(await release()).toBe(second)
+    expect(await readerIsActive()).toBe(reader)
+    await change('mv /root/package.json .')
+  })
+
+  test('a version whose reader does not come up is taken back', async () => {
+    await change(`cp src/cli.ts /root && echo 'if (process.argv[2] === "read") process.exit(3)' > src/cli.ts`)
+    await change('cat /root/cli.ts >> src/cli.ts')
+    const { status, stderr } = await install(host)
+    expect(status).toBe(1)
+    expect(stderr).toMatch(/going back to/)
+    expect(await release()).toBe(second)
+    await readerIsActive()
+    await change('mv /root/cli.ts src/cli.ts')
+  })
+
+  test('--rollback goes back to the version before, and forward again', async () => {
+    await installed('--rollback')
+    expect(await release()).toBe(first)
+    await readerIsActive()
+    await installed('--rollback')
+    expect(await release()).toBe(second)
+    await readerIsActive()
+  })
+
+  test('a run goes through in the upgraded version', async () => {
+    const lines = await cloud.upload('upgraded/', 6)
+    await host.sh('systemctl start imgpipe-detector')
+    await until('results', async () => (await host.try('test -s /var/lib/imgpipe/results.txt')).status === 0)
+    expect((await host.asVisitor('cat /var/lib/imgpipe/results.txt')).trimEnd().split('\n')).toEqual(lines)
+  })
+})
+
+describe('removal', () => {
+  test('--uninstall keeps settings and results, and nothing else; twice is as good as once', async () => {
+    const results = await host.read('/var/lib/imgpipe/results.txt')
+    await installed('--uninstall')
+    await installed('--uninstall')
+    expect(await host.read('/var/lib/imgpipe/results.txt')).toBe(results)
+    await host.sh('test -e /etc/imgpipe/imgpipe.json')
+    expect(await leftovers()).toBe('/etc/imgpipe\n/var/lib/imgpipe\n')
+    expect(await host.property('imgpipe-reader', 'LoadState')).toBe('not-found')
+  })
+
+  test('--purge leaves no trace', async () => {
+    await installed('--purge')
+    expect(await leftovers()).toBe('')
+    expect((await host.try('id imgpipe')).status).toBe(1)
+  })
+
+  function leftovers(): Promise<string> {
+    return host.sh(
+      "find /etc /opt /usr /var /run -name '*imgpipe*' -prune -not -path '*/systemd/*' | LC_ALL=C sort",
+    )
+  }
+})
