@@ -16,7 +16,7 @@ import {
   sigmoid,
 } from '../src/local/vision/calibration.ts'
 import { ObjectDetector } from '../src/local/vision/object-detection.ts'
-import { INPUT_SIDE } from '../src/local/vision/object-model.ts'
+import { INPUT_SIZE } from '../src/local/vision/object-model.ts'
 import { decodeToSize } from '../src/local/vision/picture.ts'
 
 interface Photo {
@@ -41,7 +41,7 @@ async function lookAt(directory: string): Promise<Photo[]> {
   const photos: Photo[] = []
   for (const row of rows) {
     const [file = '', label = ''] = row.split('\t')
-    const pixels = await decodeToSize(await readFile(join(directory, file)), INPUT_SIDE, INPUT_SIDE)
+    const pixels = await decodeToSize(await readFile(join(directory, file)), INPUT_SIZE)
     const cars = (await detector.detectRaw(pixels)).filter(({ name }) => name === 'Car')
     photos.push({ label, boxes: cars.map(({ score, box }) => features(score, box)) })
   }
