@@ -1,6 +1,6 @@
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { pause } from '../daemon/stop-signal.ts'
-import { describeFault, type Fault, toFault } from './errors.ts'
+import { describeFault, type Fault, RecognitionFault, toFault } from './errors.ts'
 import { giveUpAfter, pauseMilliseconds, refuseHopeless, Stopped } from './retry.ts'
 import type { Troubles } from './troubles.ts'
 
@@ -16,6 +16,8 @@ export interface AttemptsOptions {
   /** what is done with a picture, as an infinitive: `detect labels` */
   readonly what: string
   readonly maxAttempts: number
+  /** asks Rekognition the same about a picture that is good beyond doubt */
+  readonly control: () => Promise<unknown>
   readonly troubles: Troubles
   /** ends the waiting between attempts */
   readonly signal: AbortSignal
@@ -26,15 +28,29 @@ export interface AttemptsOptions {
 /** Denials in a row, with nothing succeeding in between, after which access is taken to be gone altogether. */
 const denialsBelieved = 3
 
+/** Attempts that fail while no other picture succeeds, after which a control is asked for with each more. */
+const failuresToControl = 3
+
+interface Trials {
+  /** failed attempts that count against the picture */
+  counted: number
+  denials: number
+  /** failed attempts since which no other picture succeeded */
+  alone: number
+  successesSeen: number
+}
+
 /**
  * Tries a picture again until it has an outcome, and tells a bad picture from a bad day: a failed attempt
- * counts against the picture only when other pictures have succeeded since its last one. While nothing
- * succeeds, it is the service that fails, and the picture waits.
+ * counts against the picture only when another picture has succeeded since its last one. While nothing
+ * succeeds, it is the service that fails, and the picture waits. The last picture of a run has no others
+ * beside it: then a control picture takes their place.
  */
 export class Attempts {
   readonly #options: AttemptsOptions
   #successes = 0
   #succeededAt = performance.now()
+  #controlling: Promise<boolean> | undefined
 
   constructor(options: AttemptsOptions) {
     this.#options = options
@@ -46,7 +62,7 @@ export class Attempts {
    * @throws {Stopped} when the process stops before there is an outcome
    */
   async of<T>(attempt: () => Promise<T>): Promise<T> {
-    const picture = { counted: 0, denials: 0, successesSeen: this.#successes }
+    const trials: Trials = { counted: 0, denials: 0, alone: 0, successesSeen: this.#successes }
     for (let failures = 0; ; failures++) {
       try {
         const result = await attempt()
@@ -56,7 +72,7 @@ export class Attempts {
         if (error instanceof PictureFailure) this.#succeeded()
         if (error instanceof PictureFailure || error instanceof ImgpipeError || error instanceof Stopped)
           throw error
-        this.#judge(toFault(error), picture)
+        await this.#judge(toFault(error), trials)
       }
       await pause(pauseMilliseconds(failures, Math.random), this.#options.signal)
       if (this.#options.signal.aborted) throw new Stopped()
@@ -71,24 +87,51 @@ export class Attempts {
   }
 
   /** Returns when the picture is to be tried again. */
-  #judge(fault: Fault, picture: { counted: number; denials: number; successesSeen: number }): void {
+  async #judge(fault: Fault, trials: Trials): Promise<void> {
     if (fault.kind === 'picture' || fault.kind === 'gone') {
       this.#succeeded()
       throw new PictureFailure(describeFault(fault))
     }
     if (fault.kind === 'stopped' || fault.kind === 'missing') refuseHopeless(fault, this.#options.what)
-    const othersSucceeded = this.#successes > picture.successesSeen
-    picture.successesSeen = this.#successes
-    if (othersSucceeded && fault.kind !== 'credentials' && fault.kind !== 'throttle') {
-      picture.counted++
-      picture.denials = 0
-      if (picture.counted >= this.#options.maxAttempts) {
-        throw new PictureFailure(`${describeFault(fault)} (${picture.counted} attempts)`)
+    const othersSucceed = await this.#othersSucceed(fault, trials)
+    if (othersSucceed && fault.kind !== 'credentials' && fault.kind !== 'throttle') {
+      trials.counted++
+      trials.denials = 0
+      if (trials.counted >= this.#options.maxAttempts) {
+        throw new PictureFailure(`${describeFault(fault)} (${trials.counted} attempts)`)
       }
-    } else if (fault.kind === 'denied' && ++picture.denials >= denialsBelieved) {
+    } else if (fault.kind === 'denied' && ++trials.denials >= denialsBelieved) {
       refuseHopeless(fault, this.#options.what)
     }
     giveUpAfter(this.#succeededAt, fault, this.#options)
     this.#options.troubles.of(this.#options.what, fault)
+  }
+
+  /** Whether the service has done, since the picture's last attempt, what it did not do for the picture. */
+  async #othersSucceed(fault: Fault, trials: Trials): Promise<boolean> {
+    const others = this.#successes > trials.successesSeen
+    trials.alone = others ? 0 : trials.alone + 1
+    const needsControl = !others && trials.alone >= failuresToControl
+    const isControlGood =
+      needsControl &&
+      fault instanceof RecognitionFault &&
+      fault.kind === 'transient' &&
+      (await this.#control())
+    trials.successesSeen = this.#successes
+    return others || isControlGood
+  }
+
+  /** One for all that ask meanwhile. */
+  #control(): Promise<boolean> {
+    this.#controlling ??= this.#options
+      .control()
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        this.#controlling = undefined
+      })
+    return this.#controlling
   }
 }

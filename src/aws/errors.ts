@@ -84,6 +84,9 @@ export class Fault extends Error {
   }
 }
 
+/** A fault of Rekognition in a call about one picture; all others are of S3, of SQS or our own. */
+export class RecognitionFault extends Fault {}
+
 /** @returns the error as a fault; what is not known is transient, for no unknown error may cost a picture */
 export function toFault(error: unknown): Fault {
   if (error instanceof Fault) return error

@@ -1,5 +1,5 @@
 import { type StopSignals, withTimeout } from '../daemon/stop-signal.ts'
-import { Fault, toFault } from './errors.ts'
+import { Fault, RecognitionFault, toFault } from './errors.ts'
 import { InFlightLimit } from './in-flight.ts'
 import { Pace, type Ticket } from './pace.ts'
 import { Stopped } from './retry.ts'
@@ -89,7 +89,7 @@ export class PacedCalls {
       const fault = this.#explain(toFault(error))
       if (fault.kind !== 'throttle') {
         this.#answered(ticket, fault)
-        throw fault
+        throw new RecognitionFault(fault.kind, fault.code, fault.message, fault.cause)
       }
       this.#throttled++
       this.inFlight.ended(undefined)

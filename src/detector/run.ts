@@ -1,6 +1,7 @@
 import { Attempts, PictureFailure } from '../aws/attempts.ts'
 import { ByteBudget } from '../aws/byte-budget.ts'
 import type { Clients } from '../aws/clients.ts'
+import { controlPicture } from '../aws/control-picture.ts'
 import { type ListedObject, Pictures } from '../aws/pictures.ts'
 import type { Queue } from '../aws/queue.ts'
 import { LabelDetection } from '../aws/recognition.ts'
@@ -78,6 +79,7 @@ export class DetectorRun {
     this.#attempts = new Attempts({
       what: 'detect labels',
       maxAttempts,
+      control: () => this.#labels.detect({ kind: 'bytes', bytes: controlPicture }, minConfidence),
       troubles,
       signal: stop.soft,
       giveUpMilliseconds,
@@ -112,6 +114,8 @@ export class DetectorRun {
       return true
     } catch (error) {
       if (error instanceof Stopped) return false
+      // What else is in hand may be waiting for a service: it would keep the error from being told.
+      this.#parts.stop.begin()
       throw error
     } finally {
       await this.#hand.finished().catch(() => undefined)

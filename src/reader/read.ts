@@ -2,6 +2,7 @@ import type { Message } from '@aws-sdk/client-sqs'
 import { Attempts } from '../aws/attempts.ts'
 import { ByteBudget } from '../aws/byte-budget.ts'
 import type { Clients } from '../aws/clients.ts'
+import { controlPicture } from '../aws/control-picture.ts'
 import { Pictures } from '../aws/pictures.ts'
 import { mostPerRequest, type Queue } from '../aws/queue.ts'
 import { TextDetection } from '../aws/recognition.ts'
@@ -66,7 +67,13 @@ export class Reader {
     this.#parts = parts
     const text = new TextDetection(clients.rekognition, { maxRequestsPerSecond, stop })
     this.#analyse = {
-      attempts: new Attempts({ what: 'read texts', maxAttempts, troubles, signal: stop.soft }),
+      attempts: new Attempts({
+        what: 'read texts',
+        maxAttempts,
+        control: () => text.detect({ kind: 'bytes', bytes: controlPicture }, minTextConfidence),
+        troubles,
+        signal: stop.soft,
+      }),
       pictures: new Pictures(clients.s3, stop),
       text,
       budget: new ByteBudget(budgetBytes),
@@ -89,7 +96,10 @@ export class Reader {
       }
       await this.#hand.finished()
     } catch (error) {
-      if (!(error instanceof Stopped)) throw error
+      if (error instanceof Stopped) return
+      // What else is in hand may be waiting for a service: it would keep the error from being told.
+      stop.begin()
+      throw error
     } finally {
       await this.#hand.finished().catch(() => undefined)
       await held.giveBack()
@@ -158,8 +168,10 @@ export class Reader {
     this.#inWork.set(work.name, messages)
     try {
       const standing = await work.standing()
-      if (standing === 'contradicted')
-        return this.#leave(message, 'its number is beyond the count of its run')
+      if (standing === 'contradicted') {
+        for (const each of messages) this.#leave(each, 'its number is beyond the count of its run')
+        return
+      }
       if (standing === 'open') await this.#settle(work, index)
     } finally {
       this.#inWork.delete(work.name)

@@ -1,6 +1,6 @@
 import type { AwsRequest } from '../support/aws-request.ts'
 import type { SeenRequest } from '../support/fault-proxy.ts'
-import { type SimulatedVision, sightIn } from '../support/simulated-vision.ts'
+import { lookOf, type SimulatedVision } from '../support/simulated-vision.ts'
 import type { TestCloud } from '../support/test-cloud.ts'
 import { recordedKeys } from './recorded.ts'
 
@@ -70,27 +70,17 @@ export class Accounts {
   }
 
   #ask(request: AwsRequest): void {
-    const name = nameOf(request)
+    const name = lookOf(request)
     if (name === undefined) return
     const accessKey = request.accessKey ?? ''
     this.#asked.set(accessKey, [...(this.#asked.get(accessKey) ?? []), name])
   }
 
   #see(seen: SeenRequest): void {
-    const name = nameOf(seen)
+    const name = lookOf(seen)
     if (name === undefined || seen.status !== 200 || seen.fault === undefined) return
     this.#lost.set(name, (this.#lost.get(name) ?? 0) + 1)
   }
-}
-
-/** What a Rekognition call is about, as `SimulatedVision` names it; undefined for any other request. */
-function nameOf({ service, operation, body }: AwsRequest): string | undefined {
-  if (service !== 'rekognition') return undefined
-  const { Image = {} }: { Image?: { Bytes?: string; S3Object?: { Name: string } } } = JSON.parse(
-    body.toString(),
-  )
-  const key = Image.S3Object?.Name ?? sightIn(Buffer.from(Image.Bytes ?? '', 'base64')).id
-  return `${operation === 'DetectLabels' ? 'objects' : 'text'} ${key}`
 }
 
 function keyOf(name: string): string {

@@ -33,7 +33,7 @@ function s3Operation({ method = '', url = '' }: IncomingMessage): string {
 }
 
 /** Why a service says no. */
-export type Refusal = 'throttled' | 'broken' | 'unavailable' | 'expired' | 'denied' | 'no such queue'
+export type Refusal = 'throttled' | 'broken' | 'unavailable' | 'expired' | 'denied' | 'no picture'
 
 type ErrorAnswer = readonly [status: number, code: string]
 
@@ -64,10 +64,10 @@ const refusals: Readonly<Record<Refusal, Readonly<Record<Service, ErrorAnswer>>>
     sqs: [403, 'AccessDeniedException'],
     rekognition: [400, 'AccessDeniedException'],
   },
-  'no such queue': {
+  'no picture': {
     s3: [500, 'InternalError'],
-    sqs: [400, 'com.amazonaws.sqs#QueueDoesNotExist'],
-    rekognition: [500, 'InternalServerError'],
+    sqs: [500, 'InternalFailure'],
+    rekognition: [400, 'InvalidImageFormatException'],
   },
 }
 

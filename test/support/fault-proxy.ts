@@ -11,44 +11,14 @@ import {
   type Answer,
   type AwsRequest,
   pretendedDelete,
-  type Refusal,
   readAwsRequest,
   refusalAnswer,
-  type Service,
   withDelays,
 } from './aws-request.ts'
+import { type Fault, type FaultRule, isMet } from './faults.ts'
 import { Random } from './random.ts'
 
-/**
- * What may happen to a request:
- * - delay: it is held for up to so many ms, then goes on its way (or meets another fault)
- * - refuse: the service says no; it never gets the request
- * - reset before, after: the connection breaks before the service got the request, or when it has answered
- * - cut: the answer ends in the middle of its body
- * - stall: the service does its work and the answer never comes
- * - repeat: the service gets it twice
- * - pretend: the caller is told that its messages are deleted, and they are not
- * - hold back: the queue delivers each of the messages that are sent up to so many seconds later
- */
-export type Fault =
-  | { readonly kind: 'delay'; readonly mostMilliseconds: number }
-  | { readonly kind: 'refuse'; readonly refusal: Refusal }
-  | { readonly kind: 'reset'; readonly when: 'before' | 'after' }
-  | { readonly kind: 'cut' }
-  | { readonly kind: 'stall' }
-  | { readonly kind: 'repeat' }
-  | { readonly kind: 'pretend' }
-  | { readonly kind: 'hold back'; readonly mostSeconds: number }
-
-/** Which requests a fault meets: what is not named is any. */
-export interface FaultRule {
-  readonly service?: Service
-  readonly operations?: readonly string[]
-  readonly accessKey?: string
-  /** 0 to 1 */
-  readonly share: number
-  readonly fault: Fault
-}
+export type { Fault, FaultRule } from './faults.ts'
 
 /** A request that has gone by. */
 export interface SeenRequest extends AwsRequest {
@@ -157,8 +127,9 @@ export class FaultProxy {
     response: ServerResponse,
     gone: AbortSignal,
   ): Promise<void> {
-    const { milliseconds, fault, random } = this.#fate(aws)
+    const { milliseconds, waits, fault, random } = this.#fate(aws)
     if (milliseconds > 0) await delay(milliseconds, undefined, { signal: gone })
+    await Promise.all(waits)
     if (fault?.kind === 'reset' && fault.when === 'before') {
       this.#tell(aws, undefined, fault)
       return void incoming.socket.destroy()
@@ -173,17 +144,19 @@ export class FaultProxy {
     this.#deliver(aws, answer, response, fault)
   }
 
-  /** All delays that the dice give, and the first other fault. */
-  #fate(aws: AwsRequest): { milliseconds: number; fault: Fault | undefined; random: Random } {
+  /** All delays and waits that the dice give, and the first other fault. */
+  #fate(aws: AwsRequest) {
     const random = this.#diceOf(aws.operation)
+    const waits: Promise<unknown>[] = []
     let milliseconds = 0
     let fault: Fault | undefined
     for (const rule of this.#rules) {
-      if (!isMet(rule, aws) || !random.chance(rule.share)) continue
+      if (!isMet(rule, aws) || !random.chance(rule.share ?? 1)) continue
       if (rule.fault.kind === 'delay') milliseconds += random.between(0, rule.fault.mostMilliseconds)
+      else if (rule.fault.kind === 'wait') waits.push(rule.fault.until)
       else fault ??= rule.fault
     }
-    return { milliseconds, fault, random }
+    return { milliseconds, waits, fault, random }
   }
 
   #diceOf(operation: string): Random {
@@ -230,12 +203,6 @@ export class FaultProxy {
 function cut(answer: Answer, response: ServerResponse): void {
   response.writeHead(answer.status, headersToSend(answer))
   response.write(answer.body.subarray(0, answer.body.length >> 1), () => response.socket?.destroy())
-}
-
-function isMet({ service, operations, accessKey }: FaultRule, aws: AwsRequest): boolean {
-  if (service !== undefined && service !== aws.service) return false
-  if (accessKey !== undefined && accessKey !== aws.accessKey) return false
-  return operations?.includes(aws.operation) ?? true
 }
 
 async function wholeBody(message: IncomingMessage): Promise<Buffer> {

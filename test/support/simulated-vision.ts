@@ -1,9 +1,10 @@
 import { crc32, deflateSync } from 'node:zlib'
 import type { DetectedObject, Point, TextLine, Vision } from '../../src/local/vision/vision.ts'
+import type { AwsRequest } from './aws-request.ts'
 
 /** What is to be seen in a simulated picture. */
 export interface Sight {
-  /** tells pictures apart that show the same */
+  /** the picture's key */
   readonly id: string
   readonly objects: readonly { readonly name: string; readonly confidence: number }[]
   readonly lines: readonly string[]
@@ -27,8 +28,7 @@ export function simulatedPicture(sight: Sight, padding = 0): Buffer {
   header[8] = 1
   const rows = Buffer.alloc(side * (1 + side / 8), 0xff)
   for (let row = 0; row < side; row++) rows[row * (1 + side / 8)] = 0
-  // The full stop tells where it ends: the chunk's checksum may look like more of it.
-  const said = Buffer.from(`${marker}${Buffer.from(JSON.stringify(sight)).toString('base64')}.`)
+  const said = saying(sight)
   return Buffer.concat([
     pngSignature,
     chunk('IHDR', header),
@@ -47,6 +47,19 @@ function chunk(type: string, data: Buffer): Buffer {
   return Buffer.concat([length, typeAndData, check])
 }
 
+/** Says in the comment of a JPEG that was made elsewhere what is to be seen in it. */
+export function jpegShowing(jpeg: Uint8Array, sight: Sight): Buffer {
+  const said = saying(sight)
+  const comment = Buffer.from([0xff, 0xfe, 0, 0])
+  comment.writeUInt16BE(said.length + 2, 2)
+  return Buffer.concat([jpeg.subarray(0, 2), comment, said, jpeg.subarray(2)])
+}
+
+/** The full stop tells where it ends: what follows may look like more of it. */
+function saying(sight: Sight): Buffer {
+  return Buffer.from(`${marker}${Buffer.from(JSON.stringify(sight)).toString('base64')}.`)
+}
+
 /** @returns what a picture shows; nothing for one that was not made here */
 export function sightIn(picture: Uint8Array): Sight {
   const bytes = Buffer.from(picture.buffer, picture.byteOffset, picture.byteLength)
@@ -54,9 +67,19 @@ export function sightIn(picture: Uint8Array): Sight {
   return said ? JSON.parse(Buffer.from(said, 'base64').toString()) : { id: '', objects: [], lines: [] }
 }
 
+/** @returns the look that a Rekognition call asks for, as `looks` names it; undefined for any other request */
+export function lookOf({ service, operation, body }: AwsRequest): string | undefined {
+  if (service !== 'rekognition') return undefined
+  const { Image = {} }: { Image?: { Bytes?: string; S3Object?: { Name: string } } } = JSON.parse(
+    body.toString(),
+  )
+  const id = Image.S3Object?.Name ?? sightIn(Buffer.from(Image.Bytes ?? '', 'base64')).id
+  return `${operation === 'DetectLabels' ? 'objects' : 'text'} ${id}`
+}
+
 /** Recognition that reads what a picture says of itself, and counts how often each picture was looked at. */
 export class SimulatedVision implements Vision {
-  /** `objects ID` or `text ID` → how often */
+  /** `objects KEY` or `text KEY` → how often */
   readonly looks = new Map<string, number>()
   readonly #latency: () => Promise<void>
 
