@@ -26,7 +26,9 @@ const priceOfProbe = 0.0062
 const leastProbe = 0.04
 /** After so long without a throttled call the quota must be another: the rate doubles every other second. */
 const quietCallsBeforeDoubling = 100
-const quietMs = { least: 3000, most: 10_000, doubling: 2000 }
+const quietMs = { least: 3000, most: 13_000, doubling: 2000 }
+/** Amazon gives no quota this low: it is rather shared, and becomes free when the other process is done. */
+const sharedBelow = { rate: 4.5, mostMs: 8000 }
 
 /**
  * The rate (calls per second) after a quiet time. A call that was throttled is known as one only some time later,
@@ -60,7 +62,8 @@ function mostAbove({ doubt, rate }: Estimate, calls: number, { throttleMs }: Cir
 }
 
 function riseOverTime({ rate }: Estimate, { ms }: Quiet): number {
-  const { least, most, doubling } = quietMs
+  const { least, doubling } = quietMs
+  const most = rate < sharedBelow.rate ? sharedBelow.mostMs : quietMs.most
   const patienceMs = Math.max(least, Math.min(most, (1000 * quietCallsBeforeDoubling) / rate))
   return ms > patienceMs ? 2 ** ((ms - patienceMs) / doubling) : 1
 }

@@ -7,10 +7,10 @@ const firstRate = 25
 const lowestRate = 0.5
 const highestRate = 2000
 /** The ramp doubles in so many ms. */
-const doublingMs = 262
+const doublingMs = 240
 /** In the ramp so many calls may go before the first answer, and so many more with each answer … */
-const unansweredFirst = 3.5
-const startsPerAnswer = 6
+const unansweredFirst = 6
+const startsPerAnswer = 8
 /** … and beyond that one in so many ms. */
 const holdMs = 131
 /** A rise goes step by step: so much with one call at most. */
@@ -43,7 +43,7 @@ export class QuotaSearch {
   #started = 0
   #answered = 0
   #throttled = 0
-  /** The same of the last thousand or two. */
+  /** The same of the last few hundred. */
   #recentCalls = 0
   #recentThrottled = 0
   #throttledInRow = 0
@@ -97,7 +97,7 @@ export class QuotaSearch {
     const tookMs = now - ticket.startedAt
     this.#throttled += 1
     this.#recentThrottled += 1
-    if (this.#recentCalls > 2000) {
+    if (this.#recentCalls > 400) {
       this.#recentCalls /= 2
       this.#recentThrottled /= 2
     }
@@ -128,7 +128,7 @@ export class QuotaSearch {
   #pauseIfInRow(ticket: Ticket): void {
     const intervalMs = 1000 / this.#rate
     const isInRow =
-      ticket.sequence === this.#lastThrottled + 1 || ticket.startedAt <= this.#estimatedAt + 2 * intervalMs
+      ticket.sequence === this.#lastThrottled + 1 || ticket.startedAt <= this.#estimatedAt + 1.3 * intervalMs
     this.#throttledInRow = isInRow ? this.#throttledInRow + 1 : 0
     this.#lastThrottled = ticket.sequence
     const { most, rowOf, mostOfAll } = pauseMs

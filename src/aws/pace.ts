@@ -18,14 +18,17 @@ export interface Ticket {
 }
 
 /** Late starts are made up for up to so much, so that timers that are late by some ms do not lower the rate … */
-const catchUpMs = { searching: 11, fixed: 5 }
+const searchCatchUpMs = 11
 /** … where calls are closer together than this. A bucket that holds one call would refuse the call that comes early. */
-const catchUpBelowMs = 22
+const searchCatchUpBelowMs = 22
+/** The same at a set rate, where none may be refused: seldom calls are never moved together … */
+const seldomMs = 100
+const seldomShare = 0.995
+/** … and with frequent ones the rate is lower by as much as a call may be late, so that no second holds one too many. */
+const frequentShare = 0.99
+const frequentCatchUpMs = 7
 /** Later than this, and it was not the pace that held the call back. */
 const lateMs = 15
-/** A set rate is undercut by so much: by then a window of a second holds no call too many, if one is 5 ms late. */
-const fixedShare = 0.995
-
 /**
  * Spaces the calls of one Rekognition operation evenly, at a set rate or at the highest that the service admits.
  * Pure: the caller waits for `waitMs`, then calls `start()` and begins the call; nothing is reserved ahead.
@@ -40,7 +43,7 @@ export class Pace {
 
   constructor({ maxRequestsPerSecond, now }: PaceOptions) {
     this.#now = now
-    this.#fixedRate = maxRequestsPerSecond * fixedShare
+    this.#fixedRate = maxRequestsPerSecond * (isSeldom(maxRequestsPerSecond) ? seldomShare : frequentShare)
     this.#search = maxRequestsPerSecond > 0 ? undefined : new QuotaSearch(now)
   }
 
@@ -61,10 +64,7 @@ export class Pace {
     this.#sequence += 1
     const isPaced = now - due <= lateMs + 1000 / this.ratePerSecond
     this.#search?.started(this.#sequence, isPaced)
-    const catchUp = this.#search
-      ? catchUpMs.searching * Math.min(1, catchUpBelowMs / interval)
-      : catchUpMs.fixed
-    this.#lastSlot = Math.max(due, now - catchUp)
+    this.#lastSlot = Math.max(due, now - this.#catchUpMs(interval))
     return { sequence: this.#sequence, startedAt: now, rate: this.ratePerSecond }
   }
 
@@ -85,4 +85,13 @@ export class Pace {
   get #due(): number {
     return Math.max(this.#lastSlot + this.#interval, this.#search?.pausedUntil ?? 0)
   }
+
+  #catchUpMs(intervalMs: number): number {
+    if (this.#search) return searchCatchUpMs * Math.min(1, searchCatchUpBelowMs / intervalMs)
+    return isSeldom(this.#fixedRate) ? 0 : frequentCatchUpMs
+  }
+}
+
+function isSeldom(callsPerSecond: number): boolean {
+  return callsPerSecond <= 1000 / seldomMs
 }

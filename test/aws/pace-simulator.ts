@@ -35,6 +35,8 @@ export interface Outcome {
   throttled: number
   /** When the last picture was done (ms). */
   finishedAt: number
+  /** When the service has admitted its last call (ms). */
+  lastAdmittedAt: number
   perWorker: { finishedAt: number; done: number }[]
   /** Started calls, for tests of spacing. */
   starts: number[]
@@ -76,7 +78,15 @@ class Simulation {
   readonly #events = new Agenda()
   readonly #limiter: Limiter
   readonly #clients: Client[]
-  readonly #outcome: Outcome = { calls: 0, throttled: 0, finishedAt: 0, perWorker: [], starts: [], rates: [] }
+  readonly #outcome: Outcome = {
+    calls: 0,
+    throttled: 0,
+    finishedAt: 0,
+    perWorker: [],
+    starts: [],
+    rates: [],
+    lastAdmittedAt: 0,
+  }
   #now = 0
 
   constructor(world: World) {
@@ -155,6 +165,7 @@ class Simulation {
 
   #serve(client: Client, ticket: Ticket): void {
     const admitted = this.#limiter.admits(this.#now, this.#world.quota(this.#now))
+    if (admitted) this.#outcome.lastAdmittedAt = this.#now
     const { medianMs, p99Ms, slowThrottles, bunchMs } = this.#world
     const latency = medianMs * Math.exp((Math.log(p99Ms / medianMs) / 2.326) * normal(this.#dice))
     let at = this.#now + (admitted || slowThrottles ? latency : 2 + exponential(this.#dice, 10))
