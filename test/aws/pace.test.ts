@@ -130,7 +130,7 @@ describe('a rate that is set', () => {
   it.each([5, 50, 300])('is held to 98 percent at %i a second, and never throttled', (quota) => {
     const worker = { pictures: quota * 20, maxRequestsPerSecond: quota }
     for (const limiter of ['bucket', 'sliding', 'fixed'] as const) {
-      const { last } = play([worker], { quota: () => quota, limiter, burstSeconds: 0.2 })
+      const { last } = play([worker], { quota: () => quota, limiter, burstSeconds: 0.2, jitterMs: 1 })
       expect(last.throttled).toBe(0)
       expect(((worker.pictures - 1) / quota) * 1000).toBeGreaterThan(0.98 * (last.starts.at(-1) ?? 0))
     }
