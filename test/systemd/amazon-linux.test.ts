@@ -103,7 +103,7 @@ describe('upgrade', () => {
 
   test('a version that cannot be built leaves the reader running as if nothing had been', async () => {
     const reader = await readerIsActive()
-    await change(`cp package.json /root && sed --in-place 's/"commander": "/&0/' package.json`)
+    await change(`cp package.json /root && sed --in-place 's/"commander": "/&9/' package.json`)
     const { status } = await install(host)
     expect(status).toBe(1)
     expect(await release()).toBe(second)

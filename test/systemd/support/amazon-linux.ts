@@ -1,3 +1,5 @@
+import { realpath } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { must } from './command.ts'
 import type { Machine } from './machine.ts'
 
@@ -42,12 +44,12 @@ exec /usr/bin/node-24 /usr/lib/node_modules_24/npm/bin/npm-cli.js "$@"
  * that runs the tests, npm the one of this host.
  */
 export async function becomeAmazonLinux(machine: Machine): Promise<void> {
-  const npm = `${(await must('npm', ['root', '--global'])).trim()}`
+  const npmCommand = await realpath((await must('sh', ['-c', 'command -v npm'])).trim())
   await machine.sh('rm /etc/os-release; touch /root/dnf-has-installed')
   await machine.write('/etc/os-release', osRelease)
   await machine.write('/usr/bin/rpm', rpm, '0755')
   await machine.write('/usr/bin/dnf', dnf, '0755')
   await machine.write('/root/amazon/npm-24', npm24)
-  await machine.copyIn(npm, ['npm'], '/usr/lib/node_modules_24')
-  await machine.copyIn(process.execPath.replace(/\/node$/, ''), ['node'], '/root/amazon')
+  await machine.copyIn(dirname(dirname(dirname(npmCommand))), ['npm'], '/usr/lib/node_modules_24')
+  await machine.copyIn(dirname(process.execPath), ['node'], '/root/amazon')
 }
