@@ -55,7 +55,7 @@ export class CrashPoints {
 
   /** Every step of a run that nobody kills, as the preload names them. */
   async stepsOf(run: (name: string, orders: Orders) => Promise<Fate>): Promise<string[]> {
-    const file = join(this.#cloud.folder, 'steps')
+    const file = join(this.#cloud.folder, 'steps.txt')
     await run('steps', { STEPS_FILE: file })
     const steps = (await readFile(file, 'utf8')).trim().split('\n')
     // An idle reader asks again and again.

@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 
 /** The keys that a state folder has on the disk as judged (a detector's) or as read (a reader's). */
 export async function recordedKeys(stateDir: string): Promise<Set<string>> {
-  const lines = await linesUnder(stateDir)
+  const lines = await recordedLines(stateDir)
   return new Set(
     lines
       .filter((line) => 'verdict' in line || 'car' in line || 'outcome' in line)
@@ -24,10 +24,10 @@ export async function doneRun(stateDir: string): Promise<string | undefined> {
   return undefined
 }
 
-type Line = { key?: string }
+export type Line = { key?: string; verdict?: string; reason?: string }
 
-/** The lines of all journals and ledgers. */
-async function linesUnder(stateDir: string): Promise<Line[]> {
+/** The lines of all journals and ledgers of a state folder. */
+export async function recordedLines(stateDir: string): Promise<Line[]> {
   return (await Promise.all((await filesUnder(stateDir)).map(wholeLines))).flat()
 }
 
