@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util'
 import { type Cloud, startCloud } from './support/cloud.ts'
+import { perfectSeconds } from './support/perfect.ts'
 import { cli, runProgram, withStateDir } from './support/program.ts'
 import { publish } from './support/table.ts'
 
@@ -80,6 +81,7 @@ async function measure(way: string, each: Case) {
       pictures: pictures * processes,
       'done in s': took.toFixed(1),
       'share of the bound': (boundSeconds(each) / took).toFixed(3),
+      'a perfect caller': (boundSeconds(each) / perfect(each)).toFixed(3),
       'throttled %': ((100 * counts.throttled) / counts.calls).toFixed(1),
       lost: pictures * processes - (counts.calls - counts.throttled),
       'most in flight': counts.mostInFlight,
@@ -108,10 +110,15 @@ async function run(way: string, each: Case, cloud: Cloud): Promise<void> {
   )
 }
 
+/** What the latency of the last answers costs even with the quota known. */
+function perfect(each: Case): number {
+  return perfectSeconds(each.pictures, (k) => boundSeconds({ ...each, pictures: k }), { medianMs, p99Ms })
+}
+
 /** The least time in which the service can admit so many calls, from a full bucket on. */
 function boundSeconds({ quota, pictures, changes = [], maxRequestsPerSecond }: Case): number {
   if (maxRequestsPerSecond) return (pictures - 1) / maxRequestsPerSecond
-  let left = pictures - Math.max(1, quota * burstSeconds)
+  let left = Math.max(0, pictures - Math.max(1, quota * burstSeconds))
   let at = 0
   let perSecond = quota
   for (const change of changes) {
