@@ -3,7 +3,7 @@ import { CommanderError } from 'commander'
 import { Stopped } from './aws/retry.ts'
 import { createProgram } from './commands/program.ts'
 import { surviveClosedPipes, written } from './daemon/closed-pipes.ts'
-import { exitCodes, ImgpipeError } from './daemon/exit-codes.ts'
+import { exitCodes, ImgpipeError, Interrupted } from './daemon/exit-codes.ts'
 
 surviveClosedPipes(process)
 try {
@@ -20,7 +20,7 @@ function tell(error: unknown): number {
   if (error instanceof CommanderError) return tellUsage(error)
   // Asked to stop before the work had begun: nothing is lost, and nothing is wrong.
   if (error instanceof Stopped) return exitCodes.done
-  if (error instanceof ImgpipeError) {
+  if (error instanceof ImgpipeError || error instanceof Interrupted) {
     process.stderr.write(`imgpipe: ${error.message}\n`)
     return error.exitCode
   }

@@ -1,22 +1,23 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Command } from 'commander'
 import { createClients } from '../aws/clients.ts'
 import { loadSettings } from '../config/settings.ts'
 import { readSurroundings } from '../config/surroundings.ts'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
+import { ImgpipeError, Interrupted } from '../daemon/exit-codes.ts'
 import { stopOnSignals } from '../daemon/stop-signal.ts'
-import { DemoScreen } from '../status/demo-screen.ts'
+import { outcomeLines, shortPath } from '../demo/outcome.ts'
+import { type DemoPlace, prepareFolder } from '../demo/place.ts'
+import { DemoScreen } from '../demo/screen.ts'
+import { runWorkers } from '../demo/workers.ts'
 import { readStatus } from '../status/read-status.ts'
-import { localParts } from './local.ts'
+import { counted } from '../status/status-text.ts'
+import { leftOutLines, localParts } from './local.ts'
 import { runReport } from './report.ts'
 
-const program = fileURLToPath(new URL('../cli.ts', import.meta.url))
 const samples = fileURLToPath(new URL('../../samples', import.meta.url))
 const names = { bucket: 'imgpipe-demo', queue: 'imgpipe-demo', region: 'us-east-1' }
+const redrawMilliseconds = 250
 
 /** Adds `imgpipe demo` to the program. */
 export function addDemo(program: Command): void {
@@ -29,128 +30,82 @@ export function addDemo(program: Command): void {
     .option('--out <folder>', 'where results, logs and the report go', '.imgpipe/demo')
     .action(async (folder: string | undefined, { out }: { out: string }) => {
       await runDemo(resolve(folder ?? samples), resolve(out))
+      if (folder === undefined) console.log('With your own pictures:            npm run demo -- FOLDER')
     })
 }
 
+/** @throws {Interrupted} when it is stopped; nothing is left running then */
 async function runDemo(photos: string, out: string): Promise<void> {
-  const stop = stopOnSignals()
-  const { startLocalCloud, fillCloud, uploadPictures } = await localParts()
-  console.log('Starting the local cloud: S3, SQS and Rekognition with real recognition models …')
-  const { bucket, queue, region } = names
-  let uploaded = 0
-  const cloud = await startLocalCloud({
-    port: 0,
-    prepare: async (url) => {
-      await fillCloud(url, { region, buckets: [bucket], queue })
-      uploaded = (await uploadPictures(url, { region, bucket, folder: photos, signal: stop.soft })).pictures
-    },
-  })
+  const { soft } = stopOnSignals()
+  const place = await prepareFolder(out, names)
+  const cloud = await unlessStopped(startCloud(photos, soft), soft)
   try {
-    if (uploaded === 0)
-      throw new ImgpipeError(
-        'usage',
-        `There is no JPEG or PNG file in ${photos}: name a folder with pictures.`,
-      )
-    console.log(`${uploaded} pictures from ${photos} are in the bucket; both workers start now.\n`)
-    const settings = prepareFolder(out)
-    await work(cloud.url, out, settings, stop.soft)
-    await showResults(cloud.url, settings, out)
+    await work(cloud.url, place, soft)
+    if (soft.aborted)
+      throw new Interrupted('The demo was stopped before it was over: nothing is left running.')
+    for (const line of await outcomeLines(place.stateDir)) console.log(line)
+    await report(cloud.url, place)
   } finally {
     await cloud.stop()
   }
 }
 
-/** A folder of its own, empty: the demo is always a first run. */
-function prepareFolder(out: string): string {
-  rmSync(join(out, 'state'), { recursive: true, force: true })
-  rmSync(join(out, 'report'), { recursive: true, force: true })
-  mkdirSync(out, { recursive: true })
-  const settings = join(out, 'imgpipe.json')
-  writeFileSync(settings, `${JSON.stringify({ ...names, stateDir: join(out, 'state') }, undefined, 2)}\n`)
-  return settings
+/** @throws {ImgpipeError} `usage` where there are no pictures */
+async function startCloud(photos: string, signal: AbortSignal) {
+  const { startLocalCloud, fillCloud, uploadPictures, picturesIn } = await localParts()
+  if ((await picturesIn(photos)).length === 0)
+    throw new ImgpipeError('usage', `There is no JPEG or PNG file in ${photos}: name a folder with pictures.`)
+  console.log('Starting the local cloud: S3, SQS and Rekognition with real recognition models …')
+  const { bucket, queue, region } = names
+  return startLocalCloud({
+    port: 0,
+    prepare: async (url) => {
+      await fillCloud(url, { region, buckets: [bucket], queue })
+      const uploaded = await uploadPictures(url, { region, bucket, folder: photos, signal })
+      console.log(`${counted(uploaded.pictures, 'picture')} from ${shortPath(photos)} in the bucket.`)
+      for (const line of leftOutLines(uploaded)) console.log(line)
+    },
+  })
 }
 
-async function work(url: string, out: string, settings: string, stopped: AbortSignal): Promise<void> {
-  const workers = [
-    startWorker('reader', ['read', '--once'], { url, out, settings }),
-    startWorker('detector', ['detect'], { url, out, settings }),
-  ]
-  const endAll = () => {
-    for (const { process } of workers) process.kill()
+/** Loading the models cannot be stopped, but nothing has to wait for its end. */
+function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const stopped = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Interrupted('The demo was stopped before it began.')))
+  })
+  return Promise.race([work, stopped])
+}
+
+async function work(url: string, place: DemoPlace, signal: AbortSignal): Promise<void> {
+  console.log('Both workers start now.\n')
+  const screen = new DemoScreen(process.stdout, readSurroundings())
+  const draw = async () => {
+    const [run] = await readStatus(place.stateDir, 1).catch(() => [])
+    if (run) screen.draw(run)
   }
-  stopped.addEventListener('abort', endAll)
-  const screen = new DemoScreen(process.stdout, readSurroundings().mayColour)
-  const timer = setInterval(() => void draw(screen, out), 250)
+  const timer = setInterval(() => void draw(), redrawMilliseconds)
+  signal.addEventListener('abort', () => {
+    clearInterval(timer)
+    console.log('Stopping both workers …')
+  })
   try {
-    await Promise.all(
-      workers.map((worker) => succeeded(worker).catch((error) => Promise.reject(endAll() ?? error))),
-    )
+    await runWorkers(url, place, signal)
   } finally {
     clearInterval(timer)
-    await draw(screen, out)
-    screen.end()
-  }
-  if (stopped.aborted) throw new ImgpipeError('usage', 'The demo was stopped before it was over.')
-}
-
-async function draw(screen: DemoScreen, out: string): Promise<void> {
-  const [run] = await readStatus(join(out, 'state'), 1).catch(() => [])
-  if (run) screen.draw(run)
-}
-
-interface Worker {
-  readonly role: string
-  readonly log: string
-  readonly process: ChildProcess
-}
-
-/** A real process, as systemd would start it, but for the local cloud's address. */
-function startWorker(
-  role: string,
-  words: string[],
-  at: { url: string; out: string; settings: string },
-): Worker {
-  const log = join(at.out, `${role}.log`)
-  const file = openSync(log, 'w')
-  const environment = {
-    AWS_ENDPOINT_URL: at.url,
-    AWS_ACCESS_KEY_ID: 'local',
-    AWS_SECRET_ACCESS_KEY: 'local',
-  }
-  const args = [program, ...words, '--config', at.settings]
-  return {
-    role,
-    log,
-    process: spawn(process.execPath, args, { env: environment, stdio: ['ignore', file, file] }),
+    if (!signal.aborted) await draw()
+    console.log('')
   }
 }
 
-async function succeeded({ role, log, process }: Worker): Promise<void> {
-  const [code, signal] = await once(process, 'exit')
-  if (code === 0) return
-  const said = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n')
-  throw new ImgpipeError(
-    'unavailable',
-    `The ${role} ended with ${signal ?? `exit code ${code}`}; it said:\n${said}`,
-  )
-}
-
-async function showResults(url: string, settingsFile: string, out: string): Promise<void> {
+async function report(endpoint: string, { settingsFile, report, logs }: DemoPlace): Promise<void> {
   const settings = loadSettings({ configFile: settingsFile, environment: {} })
-  const results = join(settings.stateDir, 'results.txt')
-  console.log(`\nPictures with a car and text (${results}):\n`)
-  for (const line of readFileSync(results, 'utf8').trimEnd().split('\n')) console.log(`  ${line}`)
-  const clients = createClients(settings, localEndpoint(url))
+  const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
+  const clients = createClients(settings, { endpoint, credentials })
   try {
-    const folder = join(out, 'report')
-    const { index } = await runReport({ out: folder }, { settings, s3: clients.s3, print: () => undefined })
-    console.log(`\nThe report, with the boxes drawn: ${pathToFileURL(resolve(index))}`)
-    console.log(`What each worker said: ${join(out, 'detector.log')} and ${join(out, 'reader.log')}`)
+    const { index } = await runReport({ out: report }, { settings, s3: clients.s3, print: () => undefined })
+    console.log(`\nThe report, with the boxes drawn:  ${pathToFileURL(index)}`)
+    console.log(`What each worker said:             ${shortPath(logs.detector)}, ${shortPath(logs.reader)}`)
   } finally {
     clients.close()
   }
-}
-
-function localEndpoint(endpoint: string) {
-  return { endpoint, credentials: { accessKeyId: 'local', secretAccessKey: 'local' } }
 }

@@ -3,8 +3,9 @@ import { deadLetterQueueFor } from '../aws/queue-plan.ts'
 import { loadSettings } from '../config/settings.ts'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { stopOnSignals } from '../daemon/stop-signal.ts'
-import type { CloudContents } from '../local/contents.ts'
+import type { CloudContents, Uploaded } from '../local/contents.ts'
 import type { LocalCloud } from '../local/server.ts'
+import { displaySafe } from '../protocol/display.ts'
 
 export interface LocalOptions {
   /** Default 4566; 0 = any free one. */
@@ -126,9 +127,18 @@ async function prepare(
   if (options.photos === undefined) return
   const { bucket, region } = contents
   const upload = { region, bucket, folder: options.photos, signal: stopSignal }
-  const { pictures, bytes } = await uploadPictures(url, upload)
+  const uploaded = await uploadPictures(url, upload)
+  const { pictures, bytes } = uploaded
   const megabytes = (bytes / 1_000_000).toFixed(1)
   print(`Uploaded ${pictures} pictures (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
+  for (const line of leftOutLines(uploaded)) print(line)
+}
+
+/** @returns a sentence on files that could not be read, if there are any */
+export function leftOutLines({ unreadable }: Uploaded): string[] {
+  const [first] = unreadable
+  if (first === undefined) return []
+  return [`Left out, for they cannot be read: ${unreadable.length}, the first is ${displaySafe(first)}`]
 }
 
 function welcome({ url }: LocalCloud, { bucket, queue, region }: Contents, options: LocalOptions): string[] {

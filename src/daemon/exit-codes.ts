@@ -25,3 +25,8 @@ export class ImgpipeError extends Error {
     this.exitCode = exitCodes[reason]
   }
 }
+
+/** The person at the terminal, or a signal, ended a command that was not done; the exit code is the shells' 128 + SIGINT. */
+export class Interrupted extends Error {
+  readonly exitCode = 130
+}

@@ -1,6 +1,7 @@
-import { mkdirSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { ImgpipeError } from './exit-codes.ts'
+import { makeFolders } from './folders.ts'
 
 /**
  * Makes this process the only `role` on `stateDir` until it ends, however it ends: the lock is a name in
@@ -39,7 +40,7 @@ function lockName(stateDir: string, role: 'detector' | 'reader'): string {
 
 function makeFolder(stateDir: string): void {
   try {
-    mkdirSync(stateDir, { recursive: true })
+    makeFolders(stateDir)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new ImgpipeError(

@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
@@ -25,6 +24,8 @@ export interface UploadOptions {
 export interface Uploaded {
   pictures: number
   bytes: number
+  /** files that could not be read and were left out: paths in the folder */
+  unreadable: string[]
 }
 
 /** Signatures are not checked, but without credentials the SDK sends nothing. */
@@ -72,22 +73,24 @@ function redrivePolicy(region: string, queue: string): string {
 }
 
 /**
- * Uploads every JPEG and PNG of a folder, by its name's ending; nothing else is touched. Ends early when the
- * signal is aborted.
+ * Uploads every JPEG and PNG of a folder, by its name's ending; nothing else is touched, nothing hidden either.
+ * Ends early when the signal is aborted.
  *
- * @throws {ImgpipeError} `usage` when the folder or something in it cannot be read
+ * @throws {ImgpipeError} `usage` when the folder cannot be read
  */
 export async function uploadPictures(url: string, options: UploadOptions): Promise<Uploaded> {
   const paths = await picturesIn(options.folder)
   const s3 = s3Client(url, options.region)
-  const uploaded = { pictures: 0, bytes: 0 }
+  const uploaded: Uploaded = { pictures: 0, bytes: 0, unreadable: [] }
   const next = paths.values()
   const uploader = async () => {
     for (const path of next) {
       if (options.signal?.aborted) return
-      const bytes = await uploadPicture(s3, options, path)
-      if (bytes === undefined) continue
-      uploaded.bytes += bytes
+      const Body = await contentOf(path)
+      if (Body === 'unreadable') uploaded.unreadable.push(relative(options.folder, path))
+      if (typeof Body === 'string') continue
+      await s3.send(new PutObjectCommand({ ...objectOf(options, path), Body }))
+      uploaded.bytes += Body.length
       uploaded.pictures += 1
     }
   }
@@ -99,39 +102,43 @@ export async function uploadPictures(url: string, options: UploadOptions): Promi
   }
 }
 
-async function picturesIn(folder: string): Promise<string[]> {
+/**
+ * The paths of what has a picture's name in a folder and the folders in it; hidden ones hold other programs' things.
+ *
+ * @throws {ImgpipeError} `usage` when the folder cannot be read
+ */
+export async function picturesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    const why = cause.code === 'ENOENT' ? 'there is no such folder' : cause.message
-    const message = `The pictures cannot be read from ${folder}: ${why}; give a folder of JPEG or PNG files.`
+    const message = `The pictures cannot be read from ${folder}: ${whyNot(cause)}; give a folder of JPEG or PNG files.`
     throw new ImgpipeError('usage', message, { cause })
   })
-  return entries.filter((name) => contentTypes.has(ending(name))).map((name) => join(folder, name))
+  const isShown = (name: string) => !name.split(sep).some((part) => part.startsWith('.'))
+  return entries
+    .filter((name) => contentTypes.has(ending(name)) && isShown(name))
+    .map((name) => join(folder, name))
+}
+
+function whyNot({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT') return 'there is no such folder'
+  return code === 'ENOTDIR' ? 'it is a file' : message
 }
 
 function ending(name: string): string {
   return name.slice(name.lastIndexOf('.')).toLowerCase()
 }
 
-/** @returns the picture's size in bytes; undefined for what only has a picture's name, such as a folder */
-async function uploadPicture(
-  s3: S3Client,
-  options: UploadOptions,
-  path: string,
-): Promise<number | undefined> {
-  const file = await stat(path)
-  if (!file.isFile()) return undefined
-  const key = relative(options.folder, path).split(sep).join('/')
-  const contentType = contentTypes.get(ending(path))
-  await s3.send(
-    new PutObjectCommand({
-      Bucket: options.bucket,
-      Key: key,
-      Body: createReadStream(path),
-      ContentLength: file.size,
-      ContentType: contentType,
-    }),
-  )
-  return file.size
+/** What only has a picture's name, such as a folder, is no file; a link to nowhere cannot be read. */
+async function contentOf(path: string): Promise<Buffer | 'no file' | 'unreadable'> {
+  try {
+    return (await stat(path)).isFile() ? await readFile(path) : 'no file'
+  } catch {
+    return 'unreadable'
+  }
+}
+
+function objectOf({ bucket, folder }: UploadOptions, path: string) {
+  const Key = relative(folder, path).split(sep).join('/')
+  return { Bucket: bucket, Key, ContentType: contentTypes.get(ending(path)) }
 }
 
 function s3Client(url: string, region: string): S3Client {

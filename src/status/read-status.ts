@@ -1,6 +1,8 @@
 import { readdir } from 'node:fs/promises'
+import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { readTail } from '../daemon/append-log.ts'
+import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { isAtWork } from '../daemon/instance-lock.ts'
 import { type JournalLine, journaledRuns, journalPath } from '../detector/journal.ts'
 import type { CallCounts, LedgerCheckpoint, LedgerLine } from '../protocol/outcomes.ts'
@@ -46,8 +48,21 @@ export interface RunStatus {
 const tailBytes = 512 * 1024
 const rateMilliseconds = 10_000
 
-/** @returns the newest `most` runs of a state folder, newest first */
+/**
+ * @returns the newest `most` runs of a state folder, newest first; none while there is no such folder
+ * @throws {ImgpipeError} `rights` when it may not be read, `settings` when it is no folder
+ */
 export async function readStatus(stateDir: string, most: number): Promise<RunStatus[]> {
+  try {
+    await readdir(stateDir)
+    return await readRuns(stateDir, most)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return []
+    throw readError(stateDir, error)
+  }
+}
+
+async function readRuns(stateDir: string, most: number): Promise<RunStatus[]> {
   const [journaled, ledgered] = await Promise.all([journaledRuns(stateDir), ledgeredRuns(stateDir)])
   const [detectorWorks, readerWorks] = await Promise.all([
     isAtWork(stateDir, 'detector'),
@@ -61,6 +76,22 @@ export async function readStatus(stateDir: string, most: number): Promise<RunSta
       reader: ledgered.includes(run) ? await readReader(stateDir, run, readerWorks) : undefined,
     })),
   )
+}
+
+function readError(stateDir: string, error: unknown): unknown {
+  const code = codeOf(error)
+  if (code === 'ENOTDIR') {
+    const message = `The state folder ${stateDir} is a file: correct the setting "stateDir".`
+    return new ImgpipeError('settings', message, { cause: error })
+  }
+  if (code !== 'EACCES' && code !== 'EPERM') return error
+  const path = error instanceof Error && 'path' in error ? error.path : stateDir
+  const message = `${path} cannot be read by the user ${userInfo().username} (${code}): run this as the user of the workers or as root.`
+  return new ImgpipeError('rights', message, { cause: error })
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
 }
 
 function byStart(a: string, b: string): number {

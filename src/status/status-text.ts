@@ -25,16 +25,26 @@ export function detectorSentence({
   perSecond,
   secondsLeft,
 }: DetectorStatus): string {
-  const counts = `${judged}${total === undefined ? '' : ` of ${total}`} pictures, ${cars} cars${failures(failed)}`
+  const counts = `${ofAll(judged, total, 'picture')}, ${counted(cars, 'car')}${failures(failed)}`
   return `${state}: ${counts}${pace(perSecond, secondsLeft)}`
 }
 
 export function readerSentence({ state, recorded, count, texts, ...rest }: ReaderStatus): string {
-  const counts = `${recorded}${count === undefined ? '' : ` of ${count}`} cars read, ${texts} with text${failures(rest.failures)}`
+  const counts = `${ofAll(recorded, count, 'car')} read, ${texts} with text${failures(rest.failures)}`
   return `${state}: ${counts}${pace(rest.perSecond, rest.secondsLeft)}`
 }
 
-function failures(failed: number): string {
+/** `1 picture`, `2 pictures` */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`
+}
+
+/** `3 of 10 pictures`; `3 pictures` while it is not known of how many */
+export function ofAll(done: number, total: number | undefined, noun: string): string {
+  return total === undefined ? counted(done, noun) : `${done} of ${counted(total, noun)}`
+}
+
+export function failures(failed = 0): string {
   return failed > 0 ? `, ${failed} failed` : ''
 }
 

@@ -67,7 +67,7 @@ describe('uploadPictures', () => {
       'link.jpg',
     ])
     const bytes = Contents.reduce((sum, { Size = 0 }) => sum + Size, 0)
-    expect(uploaded).toEqual({ pictures: 5, bytes })
+    expect(uploaded).toEqual({ pictures: 5, bytes, unreadable: [] })
     const { Body, ContentType } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'a b/é+%.PNG' }))
     expect([await Body?.transformToString(), ContentType]).toEqual(['bytes of a b/é+%.PNG', 'image/png'])
   })
@@ -84,6 +84,6 @@ describe('uploadPictures', () => {
     const { url } = await testCloud()
     const folder = await folderOf(['1.jpg', '2.jpg'])
     const uploaded = await uploadPictures(url, { region, bucket, folder, signal: AbortSignal.abort() })
-    expect(uploaded).toEqual({ pictures: 0, bytes: 0 })
+    expect(uploaded).toEqual({ pictures: 0, bytes: 0, unreadable: [] })
   })
 })

@@ -1,8 +1,11 @@
 import type { WriteStream } from 'node:tty'
-import type { RunStatus } from './read-status.ts'
+import type { Surroundings } from '../config/surroundings.ts'
+import type { RunStatus } from '../status/read-status.ts'
+import { counted, failures, ofAll } from '../status/status-text.ts'
 
 const barCells = 24
-const narrow = 60
+/** Where a bar and what stands beside it may not fit in one line, there is no bar. */
+const narrow = 80
 
 /**
  * Both workers' progress, one line each: drawn over and over on a terminal, as plain lines whenever something
@@ -10,23 +13,24 @@ const narrow = 60
  */
 export class DemoScreen {
   readonly #output: WriteStream
-  readonly #colour: boolean
+  readonly #look: Pick<Surroundings, 'mayColour' | 'isUtf8'>
   #drawn = 0
   #last = ''
 
-  constructor(output: WriteStream, mayColour: boolean) {
+  constructor(output: WriteStream, look: Pick<Surroundings, 'mayColour' | 'isUtf8'>) {
     this.#output = output
-    this.#colour = mayColour && output.isTTY
+    this.#look = look
   }
 
   draw({ detector, reader }: RunStatus): void {
     const judged = detector?.judged ?? 0
     const cars = detector?.cars ?? 0
-    const found = `${judged}${of(detector?.total)} pictures, ${cars} cars`
-    const read = `${reader?.recorded ?? 0} of ${cars} cars read, ${reader?.texts ?? 0} with text`
+    const total = detector?.total
+    const found = `${ofAll(judged, total, 'picture')}, ${counted(cars, 'car')}${failures(detector?.failed)}`
+    const read = `${reader?.recorded ?? 0} of ${counted(cars, 'car')} read, ${reader?.texts ?? 0} with text${failures(reader?.failures)}`
     const isAllSent = detector?.state === 'done'
     this.#show([
-      { name: 'A detector', done: judged, total: detector?.total, sentence: found, isOver: isAllSent },
+      { name: 'A detector', done: judged, total, sentence: found, isOver: isAllSent },
       {
         name: 'B reader',
         done: reader?.recorded ?? 0,
@@ -35,11 +39,6 @@ export class DemoScreen {
         isOver: reader?.state === 'complete',
       },
     ])
-  }
-
-  /** Leaves the cursor below the last drawing. */
-  end(): void {
-    this.#drawn = 0
   }
 
   #show(workers: Bar[]): void {
@@ -61,16 +60,17 @@ export class DemoScreen {
   }
 
   #line({ name, done, total, sentence, isOver }: Bar): string {
-    const label = `${name.padEnd(11)}`
-    if (this.#output.columns < narrow) return `${label}${sentence}`.slice(0, this.#output.columns - 1)
-    const share = total ? Math.min(1, done / total) : 0
-    const filled = Math.round(share * barCells)
-    const bar = `${'█'.repeat(filled)}${'░'.repeat(barCells - filled)}`
-    return `${label}${this.#painted(bar, isOver ? 32 : 36)} ${sentence}`
+    // A terminal that does not know its width says 0.
+    const columns = this.#output.columns || 80
+    if (columns < narrow) return `${name.padEnd(11)}${sentence}`.slice(0, columns - 1)
+    const filled = Math.round((total ? Math.min(1, done / total) : 0) * barCells)
+    const { full, empty } = this.#look.isUtf8 ? { full: '█', empty: '░' } : { full: '#', empty: '.' }
+    const bar = `${full.repeat(filled)}${empty.repeat(barCells - filled)}`
+    return `${name.padEnd(11)}${this.#painted(bar, isOver ? 32 : 36)} ${sentence}`
   }
 
   #painted(text: string, colour: number): string {
-    return this.#colour ? `\x1b[${colour}m${text}\x1b[0m` : text
+    return this.#look.mayColour && this.#output.isTTY ? `\x1b[${colour}m${text}\x1b[0m` : text
   }
 }
 
@@ -80,8 +80,4 @@ interface Bar {
   readonly total: number | undefined
   readonly sentence: string
   readonly isOver: boolean
-}
-
-function of(total: number | undefined): string {
-  return total === undefined ? '' : ` of ${total}`
 }
