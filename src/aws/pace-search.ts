@@ -111,8 +111,7 @@ export class QuotaSearch {
 
   #rise(elapsedMs: number): void {
     if (this.#isRamping) {
-      const ms = Math.min(elapsedMs, 1000 / this.#rate)
-      this.#rate = Math.min(highestRate, this.#rate * 2 ** (ms / doublingMs))
+      this.#rate = Math.min(highestRate, this.#rate * 2 ** (elapsedMs / doublingMs))
       return
     }
     this.#quiet = { calls: this.#quiet.calls + 1, ms: this.#quiet.ms + elapsedMs }

@@ -18,9 +18,9 @@ export interface Ticket {
 }
 
 /** Late starts are made up for up to so much, so that timers that are late by some ms do not lower the rate … */
-const searchCatchUpMs = 11
-/** … where calls are closer together than this. A bucket that holds one call would refuse the call that comes early. */
-const searchCatchUpBelowMs = 22
+const searchCatchUpMs = 60
+/** … and less where calls are seldom (ms × ms of interval): a small bucket would refuse the one that comes early. */
+const searchCatchUpByInterval = 500
 /** The same at a set rate, where none may be refused: seldom calls are never moved together … */
 const seldomMs = 100
 const seldomShare = 0.995
@@ -28,7 +28,8 @@ const seldomShare = 0.995
 const frequentShare = 0.99
 const frequentCatchUpMs = 7
 /** Later than this, and it was not the pace that held the call back. */
-const lateMs = 15
+const lateMs = 25
+
 /**
  * Spaces the calls of one Rekognition operation evenly, at a set rate or at the highest that the service admits.
  * Pure: the caller waits for `waitMs`, then calls `start()` and begins the call; nothing is reserved ahead.
@@ -64,7 +65,7 @@ export class Pace {
     this.#sequence += 1
     const isPaced = now - due <= lateMs + 1000 / this.ratePerSecond
     this.#search?.started(this.#sequence, isPaced)
-    this.#lastSlot = Math.max(due, now - this.#catchUpMs(interval))
+    this.#lastSlot = this.#sequence === 1 ? now : Math.max(due, now - this.#catchUpMs(interval))
     return { sequence: this.#sequence, startedAt: now, rate: this.ratePerSecond }
   }
 
@@ -87,7 +88,7 @@ export class Pace {
   }
 
   #catchUpMs(intervalMs: number): number {
-    if (this.#search) return searchCatchUpMs * Math.min(1, searchCatchUpBelowMs / intervalMs)
+    if (this.#search) return Math.min(searchCatchUpMs, searchCatchUpByInterval / intervalMs)
     return isSeldom(this.#fixedRate) ? 0 : frequentCatchUpMs
   }
 }
