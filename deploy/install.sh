@@ -62,6 +62,7 @@ main() {
     uninstall)
       check_rights
       stop_if_missing
+      only_one_at_a_time
       uninstall
       ;;
   esac
@@ -116,9 +117,10 @@ install_imgpipe() {
   [[ $dry_run == yes ]] || say_what_next
 }
 
+# The lock is on a folder that is there anyway: nothing is left behind.
 only_one_at_a_time() {
   [[ $dry_run == yes ]] && return 0
-  exec {lock}>/run/lock/imgpipe-install.lock
+  exec {lock}<"$units"
   flock --nonblock "$lock" || die 'another install.sh is at work on this host: wait until it is done.'
 }
 

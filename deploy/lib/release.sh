@@ -40,6 +40,7 @@ build_release() {
     die 'the new release does not run as user imgpipe (see above): nothing was switched, what ran before still runs.'
   change rm --recursive --force "$release"
   change mv --no-target-directory "$aside" "$release"
+  fill_cache
 }
 
 # No package but sd-notify may run a script, and sd-notify is built in sight: as an optional package it would
@@ -62,6 +63,13 @@ install_packages() {
 release_works() {
   runuser --user imgpipe -- env --chdir="$1" bin/node --eval 'require("sd-notify")' &&
     runuser --user imgpipe -- "$1/bin/node" "$1/src/cli.ts" --version >/dev/null
+}
+
+# The first start would otherwise have to compile everything: a resident worker keeps what that costs in memory.
+fill_cache() {
+  change find "$cache" -mindepth 1 -delete
+  change_quietly runuser --user imgpipe -- env NODE_COMPILE_CACHE="$cache" \
+    "$release/bin/node" "$release/src/cli.ts" --version
 }
 
 # Makes the release the one in use. If anything fails from here to the end, the EXIT trap calls go_back.

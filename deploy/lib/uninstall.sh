@@ -10,7 +10,7 @@ uninstall() {
   change systemctl daemon-reload
   change systemctl reset-failed 'imgpipe-*' || true
   step 'Take the program away'
-  remove /usr/local/bin/imgpipe /opt/imgpipe /etc/sysusers.d/imgpipe.conf /etc/tmpfiles.d/imgpipe.conf
+  remove /usr/local/bin/imgpipe /opt/imgpipe "$cache" /etc/sysusers.d/imgpipe.conf /etc/tmpfiles.d/imgpipe.conf
   if [[ $purge == yes ]]; then
     remove_data
   else

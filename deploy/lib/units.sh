@@ -4,6 +4,7 @@
 units=/etc/systemd/system
 settings=/etc/imgpipe
 state=/var/lib/imgpipe
+cache=/var/cache/imgpipe
 all_units=(imgpipe-detector.service imgpipe-detector@.service imgpipe-detector.timer
   imgpipe-reader.service imgpipe-reader@.service)
 
@@ -17,7 +18,7 @@ make_user_and_folders() {
   put_file 0644 "$from/imgpipe.sysusers.conf" /etc/sysusers.d/imgpipe.conf
   put_file 0644 "$from/imgpipe.tmpfiles.conf" /etc/tmpfiles.d/imgpipe.conf
   id imgpipe >/dev/null 2>&1 || changed=yes
-  [[ -d $settings && -d $state ]] || changed=yes
+  [[ -d $settings && -d $state && -d $cache ]] || changed=yes
   if [[ $changed == yes ]]; then
     change systemd-sysusers /etc/sysusers.d/imgpipe.conf
     change systemd-tmpfiles --create /etc/tmpfiles.d/imgpipe.conf

@@ -112,8 +112,8 @@ describe('upgrade', () => {
   })
 
   test('a version whose reader does not come up is taken back', async () => {
-    await change(`cp src/cli.ts /root && echo 'if (process.argv[2] === "read") process.exit(3)' > src/cli.ts`)
-    await change('cat /root/cli.ts >> src/cli.ts')
+    const dies = 'if (process.argv[2] === "read") process.exit(3)'
+    await change(`cp src/cli.ts /root && sed --in-place '1a ${dies}' src/cli.ts`)
     const { status, stderr } = await install(host)
     expect(status).toBe(1)
     expect(stderr).toMatch(/going back to/)
