@@ -38,7 +38,7 @@ export async function checkBucket(
     const get = new GetObjectCommand({ Bucket: question.bucket, Key: first, Range: 'bytes=0-0' })
     const answer = await s3.send(get, { abortSignal }).catch(unlessEmpty).catch(refuse('s3:GetObject'))
     await answer?.Body?.transformToByteArray()
-    const count = `${pictures.length}${page.IsTruncated ? ' pictures or more' : ' pictures'}`
+    const count = `${pictures.length}${page.IsTruncated ? ' pictures or more' : pictures.length === 1 ? ' picture' : ' pictures'}`
     return right(
       'bucket',
       `${question.bucket}: readable, ${count}${regionWords(BucketRegion, question.region)}`,
