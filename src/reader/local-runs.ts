@@ -2,6 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallCounter } from '../aws/clients.ts'
 import { type DiskWatch, diskError, isFull } from '../daemon/append-log.ts'
+import { InTurn } from '../daemon/in-turn.ts'
 import type { Log } from '../daemon/log.ts'
 import { pause } from '../daemon/stop-signal.ts'
 import type { CallCounts, Outcome, RunEnd } from '../protocol/outcomes.ts'
@@ -33,6 +34,8 @@ export class LocalRuns implements RunBook {
   readonly #open = new Map<string, { ledger: Ledger; callsBefore: CallCounts }>()
   readonly #closed = new Set<string>()
   readonly #publishing = new Map<string, Promise<void>>()
+  /** all runs share stateDir/results.txt: the one that finishes last must also be shown last */
+  readonly #publications = new InTurn()
   readonly #opening = new Map<string, Promise<Ledger>>()
   #checkpointAt = performance.now()
   #lastFinishedAt = 0
@@ -154,7 +157,7 @@ export class LocalRuns implements RunBook {
   /** However many outcomes complete a run at once, it is published once. */
   async #publishIfComplete(ledger: Ledger): Promise<void> {
     if (!ledger.isComplete) return
-    const publishing = this.#publishing.get(ledger.run) ?? this.#publish(ledger)
+    const publishing = this.#publishing.get(ledger.run) ?? this.#publications.do(() => this.#publish(ledger))
     this.#publishing.set(ledger.run, publishing)
     await publishing
   }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Stopped } from '../aws/retry.ts'
 import type { DiskWatch } from '../daemon/append-log.ts'
+import { InTurn } from '../daemon/in-turn.ts'
 import type { Log } from '../daemon/log.ts'
 import { pause } from '../daemon/stop-signal.ts'
 import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
@@ -37,6 +38,8 @@ export class SharedRuns implements RunBook {
   readonly #ledgers = new Map<string, Promise<Ledger>>()
   readonly #closed: Set<string>
   readonly #fetching = new Map<string, Promise<void>>()
+  /** all runs share stateDir/results.txt */
+  readonly #publications = new InTurn()
   readonly #watching: Promise<void>
   #current: Ledger | undefined
 
@@ -165,7 +168,7 @@ export class SharedRuns implements RunBook {
     const { store, stateDir, log, onFinished } = this.#parts
     const json = await store.result(run, 'results.json')
     const text = await store.result(run, 'results.txt')
-    await publishCopy(stateDir, run, { json, text })
+    await this.#publications.do(() => publishCopy(stateDir, run, { json, text }))
     await this.#close(run)
     log.info(`run ${run} is complete`, { results: join(stateDir, 'results.txt') })
     onFinished(run)

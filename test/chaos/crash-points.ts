@@ -119,7 +119,11 @@ export class CrashPoints {
   async #isRead(run: string, stateDir: string): Promise<void> {
     const path = join(stateDir, 'runs', run, 'results.txt')
     const results = () => readFile(path, 'utf8').catch(() => undefined)
-    await until(async () => (await results()) !== undefined)
+    await until(async () => {
+      const { exit, log } = this.#residentReader ?? {}
+      if (exit) throw new Error(`the reader of all runs has ended:\n${log}`)
+      return (await results()) !== undefined
+    })
     expect(await results()).toBe(truth)
   }
 

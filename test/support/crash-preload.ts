@@ -31,8 +31,9 @@ function watch(owner: object, method: string, nameOf: (self: object, given: unkn
   })
 }
 
-/** The files' names are the same in every run, but for the run's own folder. */
+/** The files' names are the same in every run, but for the run's own folder and the state folder. */
 function shortName(path: unknown): string {
+  if (path === process.env.IMGPIPE_STATE_DIR) return 'STATE'
   return basename(String(path)).replace(/^\d{8}T\d{6}Z-\w{4}/, 'RUN')
 }
 
