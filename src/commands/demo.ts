@@ -12,6 +12,7 @@ import { DemoScreen } from '../demo/screen.ts'
 import { runWorkers } from '../demo/workers.ts'
 import { readStatus } from '../status/read-status.ts'
 import { counted } from '../status/status-text.ts'
+import { examples } from './examples.ts'
 import { leftOutLines, localParts } from './local.ts'
 import { runReport } from './report.ts'
 
@@ -28,6 +29,13 @@ export function addDemo(program: Command): void {
     )
     .argument('[folder]', 'your own JPEG and PNG pictures instead of the ten samples')
     .option('--out <folder>', 'where results, logs and the report go', '.imgpipe/demo')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgpipe demo', 'the ten sample pictures'],
+        ['imgpipe demo ~/Pictures --out /tmp/demo', 'your own'],
+      ),
+    )
     .action(async (folder: string | undefined, { out }: { out: string }) => {
       await runDemo(resolve(folder ?? samples), resolve(out))
       if (folder === undefined) console.log('With your own pictures:            npm run demo -- FOLDER')

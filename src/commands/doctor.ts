@@ -6,6 +6,7 @@ import { exitCodes, ImgpipeError } from '../daemon/exit-codes.ts'
 import { examine } from '../doctor/examine.ts'
 import type { Finding, Role } from '../doctor/finding.ts'
 import { findingLine, summaryLine } from '../doctor/finding-lines.ts'
+import { examples } from './examples.ts'
 
 const roles = ['detector', 'reader', 'both'] as const
 /** install.sh writes down which worker a host was installed for. */
@@ -20,6 +21,13 @@ export function addDoctor(program: Command): void {
     .description('check settings, credentials, bucket, queue, Rekognition, clock, disk and units')
     .addOption(role.choices(roles))
     .option('--timeout <seconds>', `for each check (default: ${checkSeconds})`, readSeconds)
+    .addHelpText(
+      'after',
+      examples(
+        ['imgpipe doctor', 'everything that both workers need'],
+        ['imgpipe doctor --role reader', 'what worker B needs'],
+      ),
+    )
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<{ role?: Role; timeout?: number; config?: string }>()
       const { role = roleOfHost(), timeout = checkSeconds, config } = options

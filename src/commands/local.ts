@@ -6,6 +6,7 @@ import { stopOnSignals } from '../daemon/stop-signal.ts'
 import type { CloudContents, Uploaded } from '../local/contents.ts'
 import type { LocalCloud } from '../local/server.ts'
 import { displaySafe } from '../protocol/display.ts'
+import { examples } from './examples.ts'
 
 export interface LocalOptions {
   /** Default 4566; 0 = any free one. */
@@ -42,6 +43,13 @@ export function addLocal(program: Command): void {
     .option('--data <folder>', 'keep buckets and queues in this folder over restarts')
     .option('--max-rps <number>', 'quota of each Rekognition operation, in requests a second', readRate)
     .option('--config <file>', 'settings, for the names of bucket and queue')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgpipe local --photos ~/Pictures', 'a bucket full of your own pictures'],
+        ['imgpipe local --max-rps 5 --data ./cloud', "a region's quota, and buckets that stay"],
+      ),
+    )
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<LocalOptions & { config?: string }>()
       const { bucket, resultsBucket, queue, region } = loadSettings({ configFile: options.config })

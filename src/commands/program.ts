@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
+import { addCompletion } from './completion.ts'
 import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
 import { addDoctor } from './doctor.ts'
@@ -9,6 +10,18 @@ import { addReport } from './report.ts'
 import { addSetup } from './setup.ts'
 import { addStatus } from './status.ts'
 
+const commands = [
+  addDemo,
+  addDetect,
+  addRead,
+  addSetup,
+  addDoctor,
+  addStatus,
+  addReport,
+  addLocal,
+  addCompletion,
+]
+
 /** The whole command line; what each command does is in the file of its name. */
 export function createProgram(): Command {
   const program = new Command('imgpipe')
@@ -16,10 +29,10 @@ export function createProgram(): Command {
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
     .option('--config <file>', configWords)
+    .addHelpText('after', '\n"imgpipe COMMAND --help" shows a command and examples of it.')
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
-  for (const add of [addDemo, addDetect, addRead, addSetup, addDoctor, addStatus, addReport, addLocal])
-    add(program)
+  for (const add of commands) add(program)
   for (const command of program.commands) finish(command)
   return program
 }

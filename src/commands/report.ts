@@ -7,6 +7,7 @@ import { loadSettings } from '../config/settings.ts'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import type { FetchPicture } from '../report/picture-files.ts'
 import { defaultMaxPictures, type WrittenReport, writeReport } from '../report/write-report.ts'
+import { examples } from './examples.ts'
 
 export interface ReportOptions {
   /** Default: the run that finished last. */
@@ -37,6 +38,13 @@ export function addReport(program: Command): void {
       readMaxPictures,
     )
     .option('--config <file>', 'settings, for the folder of the runs')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgpipe report', 'the run that finished last'],
+        ['imgpipe report --run 20261122T174500Z-3f9a --out /tmp/report', 'a certain one'],
+      ),
+    )
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<ReportOptions & { config?: string }>()
       const settings = loadSettings({ configFile: options.config })

@@ -3,6 +3,7 @@ import { loadSettings } from '../config/settings.ts'
 import { pause, stopOnSignals } from '../daemon/stop-signal.ts'
 import { type RunStatus, readStatus } from '../status/read-status.ts'
 import { runLines } from '../status/status-text.ts'
+import { examples } from './examples.ts'
 
 const runsShown = 5
 const watchMilliseconds = 1000
@@ -20,6 +21,14 @@ export function addStatus(program: Command): void {
     .description('show the newest runs of this machine: how far, how fast, what was found, what it has cost')
     .option('--json', 'for programs: an array of runs, newest first')
     .option('--watch', 'go on showing until Ctrl-C')
+    .addHelpText(
+      'after',
+      examples(
+        ['imgpipe status', 'the newest runs'],
+        ['imgpipe status --watch', 'until Ctrl-C, drawn anew each second'],
+        ['imgpipe status --json | jq .[0].reader', 'for a program'],
+      ),
+    )
     .action(async (_options: object, command: Command) => {
       const { json = false, watch = false, config } = command.optsWithGlobals<StatusOptions>()
       const { stateDir } = loadSettings({ configFile: config })

@@ -63,7 +63,10 @@ export const settingsSchema: Schema<Settings> = {
   },
   prefix: {
     doc: 'only keys that start with this are looked at',
-    ...rule('a text of at most 1024 bytes', (value) => typeof value === 'string' && value.length <= 1024),
+    ...rule(
+      'a text of at most 1024 bytes',
+      (value) => typeof value === 'string' && Buffer.byteLength(value) <= 1024,
+    ),
     default: '',
     env: 'IMGPIPE_PREFIX',
   },

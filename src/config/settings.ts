@@ -82,7 +82,10 @@ function numberOrText(given: string): number | string {
 }
 
 /** Every setting with its rule's description, default and environment variable, in the order of the docs. */
-export function schemaEntries(): [keyof Settings, { doc: string; env: string; default: string | number }][] {
+export function schemaEntries(): [
+  keyof Settings,
+  { doc: string; env: string; default: string | number; must: string },
+][] {
   return Object.entries(settingsSchema) as ReturnType<typeof schemaEntries>
 }
 

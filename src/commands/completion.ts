@@ -1,0 +1,83 @@
+import type { Command, Option } from 'commander'
+import { examples } from './examples.ts'
+
+/** Adds `imgpipe completion` to the program. */
+export function addCompletion(program: Command): void {
+  program
+    .command('completion')
+    .description('print the completion for bash')
+    .addHelpText(
+      'after',
+      examples(
+        ['eval "$(imgpipe completion)"', 'for this shell'],
+        ['imgpipe completion | sudo tee /etc/bash_completion.d/imgpipe', 'for all, from the next login on'],
+      ),
+    )
+    .action(() => {
+      process.stdout.write(bashCompletion(program))
+    })
+}
+
+/** A script for bash 4 and later, made of the program's own commands and options. */
+export function bashCompletion(program: Command): string {
+  const commands = [...program.commands].sort((a, b) => (a.name() < b.name() ? -1 : 1))
+  return `# Completion of imgpipe for bash: eval "$(imgpipe completion)", or a file in /etc/bash_completion.d
+_imgpipe() {
+  local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command='' at
+  # Bash takes "=" for a word of its own: "--port=" is two words, "--port=45" three.
+  [[ $word != = ]] || word=''
+  [[ $before != = ]] || before=\${COMP_WORDS[COMP_CWORD-2]}
+  for ((at = 1; at < COMP_CWORD; at++)); do
+    case \${COMP_WORDS[at]} in
+      --config) ((at++)) ;;
+      -*) ;;
+      *) command=\${COMP_WORDS[at]} && break ;;
+    esac
+  done
+  COMPREPLY=()
+  case $command in
+${commands.map(commandCase).join('\n')}
+    help) _imgpipe_words ${quoted(commands.map((command) => command.name()))} ;;
+    *)
+${valueCases(program)}
+      _imgpipe_words ${quoted([...commands.map((command) => command.name()), 'help', ...optionWords(program)])} ;;
+  esac
+}
+_imgpipe_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$word"); }
+_imgpipe_paths() { compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen "$1" -- "$word"); }
+complete -F _imgpipe imgpipe
+`
+}
+
+function commandCase(command: Command): string {
+  const takesFolder = command.registeredArguments.length > 0
+  const otherwise = takesFolder
+    ? `if [[ $word == -* ]]; then _imgpipe_words ${quoted(optionWords(command))}; else _imgpipe_paths -d; fi`
+    : `_imgpipe_words ${quoted(optionWords(command))}`
+  return `    ${command.name()})
+${valueCases(command)}
+      ${otherwise} ;;`
+}
+
+/** What may follow an option that takes a value: by the word that stands for the value in the help. */
+function valueCases(command: Command): string {
+  const cases = command.options.filter(({ required }) => required).map(valueCase)
+  return `      case $before in
+${cases.map((line) => `        ${line}`).join('\n')}
+      esac`
+}
+
+function valueCase({ long, flags, argChoices }: Option): string {
+  if (argChoices) return `${long}) _imgpipe_words ${quoted(argChoices)}; return ;;`
+  if (flags.includes('<file>')) return `${long}) _imgpipe_paths -f; return ;;`
+  if (flags.includes('<folder>')) return `${long}) _imgpipe_paths -d; return ;;`
+  return `${long}) return ;;`
+}
+
+function optionWords(command: Command): string[] {
+  return [...command.options.map(({ long }) => long ?? ''), '--help']
+}
+
+function quoted(words: readonly string[]): string {
+  return `'${words.join(' ')}'`
+}

@@ -1,0 +1,63 @@
+import { execFileSync } from 'node:child_process'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, expect, it } from 'vitest'
+import { bashCompletion } from '../../src/commands/completion.ts'
+import { createProgram } from '../../src/commands/program.ts'
+
+const program = createProgram()
+const folder = mkdtempSync(join(tmpdir(), 'imgpipe-completion-'))
+writeFileSync(join(folder, 'settings.json'), '{}')
+mkdirSync(join(folder, 'pictures'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** What a real bash would offer at the end of the line. */
+function offered(...words: string[]): string[] {
+  const ask = `cd '${folder}'
+COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')})
+COMP_CWORD=${words.length - 1}
+_imgpipe
+printf '%s\\n' "\${COMPREPLY[@]}"`
+  const script = `${bashCompletion(program)}\n${ask}`
+  return execFileSync('bash', ['-c', script], { encoding: 'utf8' }).split('\n').filter(Boolean)
+}
+
+it('offers every command', () => {
+  const commands = offered('imgpipe', '').filter((word) => !word.startsWith('-'))
+  expect(commands.sort()).toEqual([...program.commands.map((command) => command.name()), 'help'].sort())
+})
+
+it.each(program.commands.map((command) => command.name()))('offers every option of %s', (name) => {
+  const { options = [] } = program.commands.find((command) => command.name() === name) ?? {}
+  expect(offered('imgpipe', name, '--').sort()).toEqual([...options.map(({ long }) => long), '--help'].sort())
+})
+
+it.each([
+  [
+    ['imgpipe', 'd'],
+    ['demo', 'detect', 'doctor'],
+  ],
+  [['imgpipe', 'sta'], ['status']],
+  [
+    ['imgpipe', '--config', ''],
+    ['pictures', 'settings.json'],
+  ],
+  [['imgpipe', '--config', 'settings.json', 'se'], ['setup']],
+  [
+    ['imgpipe', 'doctor', '--role', ''],
+    ['both', 'detector', 'reader'],
+  ],
+  [['imgpipe', 'doctor', '--role', '=', 're'], ['reader']],
+  [
+    ['imgpipe', 'doctor', '--role', '='],
+    ['both', 'detector', 'reader'],
+  ],
+  [['imgpipe', 'demo', ''], ['pictures']],
+  [['imgpipe', 'demo', '--out', 'p'], ['pictures']],
+  [['imgpipe', 'local', '--port', ''], []],
+  [['imgpipe', 'help', 'rea'], ['read']],
+  [['imgpipe', 'status', 'x'], []],
+])('%o', (words, expected) => {
+  expect(offered(...words).sort()).toEqual(expected)
+})
