@@ -5,6 +5,7 @@ import { loadSettings } from '../config/settings.ts'
 import { readSurroundings } from '../config/surroundings.ts'
 import { lockStateDir } from '../daemon/instance-lock.ts'
 import { createLog, type Log } from '../daemon/log.ts'
+import { keepHeapSmall } from '../daemon/small-heap.ts'
 import { stopOnSignals } from '../daemon/stop-signal.ts'
 import { connectServiceManager } from '../daemon/systemd.ts'
 
@@ -14,6 +15,7 @@ import { connectServiceManager } from '../daemon/systemd.ts'
  * @throws {ImgpipeError} for bad settings, or when another one of the role is at work there
  */
 export async function workerContext(role: 'detector' | 'reader', configFile: string | undefined) {
+  keepHeapSmall()
   const settings = loadSettings({ configFile })
   const surroundings = readSurroundings()
   const manager = await connectServiceManager(surroundings)

@@ -6,34 +6,23 @@ export function isPictureKey(key: string): boolean {
 }
 
 /**
- * Natural order of indexes: runs of digits compare as numbers (2.jpg before 10.jpg), all else by code unit.
- * Total and independent of locale, so every reader writes the same file.
+ * A text whose plain order is the natural order of indexes: runs of digits count as numbers (2.jpg before
+ * 10.jpg), all else by code unit. Total and independent of locale, so every reader writes the same file.
  */
+export function naturalOrder(index: string): string {
+  const counted = index.replace(/[0-9]+/g, (digits) => {
+    const number = digits.replace(/^0+/, '')
+    // Where digits begin stands a 0, as it might; then a longer number is a larger one.
+    return `0${String.fromCharCode(number.length)}${number}`
+  })
+  return `${counted}\0${index}`
+}
+
 export function compareIndexes(a: string, b: string): number {
-  const left = chunks(a)
-  const right = chunks(b)
-  for (let place = 0; place < Math.min(left.length, right.length); place++) {
-    const order = compareChunks(left[place] ?? '', right[place] ?? '')
-    if (order !== 0) return order
-  }
-  return left.length - right.length || compareText(a, b)
+  return compareText(naturalOrder(a), naturalOrder(b))
 }
 
-function chunks(index: string): string[] {
-  return index.match(/\d+|\D+/g) ?? []
-}
-
-function compareChunks(a: string, b: string): number {
-  return /^\d/.test(a) && /^\d/.test(b) ? compareDigits(a, b) : compareText(a, b)
-}
-
-/** Numbers of any length: the longer one without its leading zeros is the larger. */
-function compareDigits(a: string, b: string): number {
-  const [x, y] = [a.replace(/^0+/, ''), b.replace(/^0+/, '')]
-  return x.length - y.length || compareText(x, y)
-}
-
-function compareText(a: string, b: string): number {
+export function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 

@@ -1,12 +1,19 @@
-import { open, rm } from 'node:fs/promises'
+import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { readLog } from '../daemon/append-log.ts'
-import { compareIndexes } from '../protocol/indexes.ts'
+import { compareText, naturalOrder } from '../protocol/indexes.ts'
 import type { LedgerLine, Outcome } from '../protocol/outcomes.ts'
 import { NumberSet } from './number-set.ts'
 
 /** So many outcomes are sorted in memory at a time; longer runs go through sorted files. */
-const outcomesInMemory = 5000
+const outcomesInMemory = 2000
+
+interface Placed {
+  readonly order: string
+  readonly outcome: Outcome
+}
+
+type Sorted = AsyncGenerator<Placed>
 
 /**
  * A run's outcomes in natural order of their indexes, each number once (the first one recorded), none beyond
@@ -22,19 +29,16 @@ export async function* sortedOutcomes(
 ): AsyncGenerator<Outcome> {
   const parts: string[] = []
   try {
-    let inMemory: Outcome[] = []
+    let inMemory: Placed[] = []
     for await (const outcome of distinctOutcomes(source, count)) {
       if (inMemory.length >= outcomesInMemory) {
         parts.push(await writePart(join(folder, `sorting-${parts.length}.tmp`), inMemory))
         inMemory = []
       }
-      inMemory.push(outcome)
+      inMemory.push(placed(outcome))
     }
-    const sources = [
-      ...parts.map((part) => readLog<Outcome>(part, () => undefined)),
-      inMemory.sort(compareOutcomes),
-    ]
-    yield* merged(sources)
+    const last = fromMemory(inMemory.sort(comparePlaced))
+    for await (const { outcome } of merged([...parts.map(fromFile), last])) yield outcome
   } finally {
     for (const part of parts) await rm(part, { force: true })
   }
@@ -48,42 +52,49 @@ async function* distinctOutcomes(ledger: string, count: number): AsyncGenerator<
   }
 }
 
-function compareOutcomes(a: Outcome, b: Outcome): number {
-  return compareIndexes(a.key, b.key) || a.n - b.n
+function placed(outcome: Outcome): Placed {
+  return { order: naturalOrder(outcome.key), outcome }
 }
 
-async function writePart(path: string, outcomes: Outcome[]): Promise<string> {
-  const file = await open(path, 'w')
-  try {
-    for (const outcome of outcomes.sort(compareOutcomes)) await file.write(`${JSON.stringify(outcome)}\n`)
-  } finally {
-    await file.close()
-  }
+function comparePlaced(a: Placed, b: Placed): number {
+  return compareText(a.order, b.order) || a.outcome.n - b.outcome.n
+}
+
+async function writePart(path: string, outcomes: Placed[]): Promise<string> {
+  const lines = outcomes.sort(comparePlaced).map(({ outcome }) => `${JSON.stringify(outcome)}\n`)
+  await writeFile(path, lines.join(''))
   return path
 }
 
-async function* merged(sources: (AsyncIterable<Outcome> | Iterable<Outcome>)[]): AsyncGenerator<Outcome> {
-  const heads: { outcome: Outcome; rest: AsyncIterator<Outcome> | Iterator<Outcome> }[] = []
-  const put = async (rest: AsyncIterator<Outcome> | Iterator<Outcome>) => {
-    const next = await rest.next()
-    if (!next.done) heads.push({ outcome: next.value, rest })
-  }
-  for (const source of sources) await put(iterate(source))
-  while (heads.length > 0) {
-    const least = heads.reduce((best, head, at) => (before(head, heads[best]) ? at : best), 0)
-    const [head] = heads.splice(least, 1)
-    if (!head) return
-    yield head.outcome
-    await put(head.rest)
-  }
+async function* fromMemory(outcomes: Placed[]): Sorted {
+  yield* outcomes
 }
 
-function before(head: { outcome: Outcome }, other: { outcome: Outcome } | undefined): boolean {
-  return other === undefined || compareOutcomes(head.outcome, other.outcome) < 0
+async function* fromFile(path: string): Sorted {
+  for await (const outcome of readLog<Outcome>(path, () => undefined)) yield placed(outcome)
 }
 
-function iterate(
-  source: AsyncIterable<Outcome> | Iterable<Outcome>,
-): AsyncIterator<Outcome> | Iterator<Outcome> {
-  return Symbol.asyncIterator in source ? source[Symbol.asyncIterator]() : source[Symbol.iterator]()
+/** A tree of merges by twos: each outcome is compared as often as the tree is high. */
+function merged(sources: Sorted[]): Sorted {
+  const [first, second, ...others] = sources
+  if (!first) return fromMemory([])
+  if (!second) return first
+  if (others.length === 0) return mergedTwo(first, second)
+  const half = sources.length >> 1
+  return mergedTwo(merged(sources.slice(0, half)), merged(sources.slice(half)))
+}
+
+async function* mergedTwo(left: Sorted, right: Sorted): Sorted {
+  let [a, b] = [await left.next(), await right.next()]
+  while (!a.done && !b.done) {
+    if (comparePlaced(a.value, b.value) <= 0) {
+      yield a.value
+      a = await left.next()
+    } else {
+      yield b.value
+      b = await right.next()
+    }
+  }
+  for (; !a.done; a = await left.next()) yield a.value
+  for (; !b.done; b = await right.next()) yield b.value
 }

@@ -1,4 +1,3 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { readdir, readFile } from 'node:fs/promises'
 import { DetectLabelsCommand, DetectTextCommand, type Image } from '@aws-sdk/client-rekognition'
 import { CreateBucketCommand, ListBucketsCommand, PutObjectCommand } from '@aws-sdk/client-s3'
@@ -8,9 +7,6 @@ import { startVision, type Vision } from '../../src/local/vision/vision.ts'
 import { testCloud } from './cloud.ts'
 
 const samples = new URL('../../samples/', import.meta.url)
-const photos = new URL('../../../shared/photos/', import.meta.url)
-const havePhotos = existsSync(new URL('labels.tsv', photos))
-if (!havePhotos) console.log('The labelled photos are not there: the tests of accuracy are skipped.')
 
 let vision: Vision
 let cloud: Awaited<ReturnType<typeof testCloud>>
@@ -105,53 +101,5 @@ describe('Real recognition', { timeout: 300_000 }, () => {
     await cloud.s3.send(new ListBucketsCommand({}))
     expect(looking).toBeGreaterThan(0)
     await Promise.all(looks)
-  })
-})
-
-interface Labelled {
-  Bytes: Uint8Array
-  label: string
-  plates: string[]
-}
-
-/** Every n-th photo of a label. */
-function labelled(label: string, every: number): Labelled[] {
-  const [, ...rows] = readFileSync(new URL('labels.tsv', photos), 'utf8').trim().split('\n')
-  const fields = rows.map((row) => row.split('\t')).filter((row) => row[1] === label)
-  const some = fields.filter((_row, at) => at % every === 0)
-  return some.map(([file = '', , plates = '']) => ({
-    Bytes: readFileSync(new URL(file, photos)),
-    label,
-    plates: plates.split(/[ ,;]+/).filter(Boolean),
-  }))
-}
-
-/** As one reads who cannot tell O from 0 or I from 1. */
-function folded(text: string): string {
-  return text
-    .toUpperCase()
-    .replace(/[^A-Z0-9]/g, '')
-    .replaceAll('O', '0')
-    .replaceAll('I', '1')
-}
-
-describe.skipIf(!havePhotos)('On labelled photos', { timeout: 600_000 }, () => {
-  it('Car above 90 is right, and seldom missing', async () => {
-    const pictures = [...labelled('car', 3), ...labelled('none', 5)]
-    const found: Labelled[] = []
-    for (const picture of pictures) if ((await carIn(picture)) > 90) found.push(picture)
-    const right = found.filter(({ label }) => label === 'car').length
-    expect(right / found.length).toBeGreaterThanOrEqual(0.97)
-    expect(right / pictures.filter(({ label }) => label === 'car').length).toBeGreaterThanOrEqual(0.8)
-  })
-
-  it('most plates are read', async () => {
-    const pictures = labelled('car', 6).filter(({ plates }) => plates.length > 0)
-    const plates = pictures.flatMap((picture) => picture.plates.map((plate) => ({ picture, plate })))
-    let read = 0
-    for (const { picture, plate } of plates) {
-      if (folded((await linesIn(picture)).join('')).includes(folded(plate))) read += 1
-    }
-    expect(read / plates.length).toBeGreaterThanOrEqual(0.8)
   })
 })
