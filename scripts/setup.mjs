@@ -31,6 +31,17 @@ function install() {
     )
     process.exit(1)
   }
+  buildNotifier()
   writeFileSync(stamp, lockfileVersion())
   console.log('Set up.')
+}
+
+// sd-notify loads only in the Node that it was built for, and `npm ci` builds it for whatever Node's headers it
+// finds. It is optional here (only under systemd is it needed), so it may fail in silence.
+function buildNotifier() {
+  const headers = `${root}node_modules/node/node_modules/node-${process.platform}-${process.arch}`
+  if (!existsSync(`${headers}/include`) || !existsSync(`${root}node_modules/sd-notify`)) return
+  const PATH = `${root}node_modules/.bin:${process.env.PATH}`
+  const env = { ...process.env, PATH, npm_package_config_node_gyp_nodedir: headers }
+  spawnSync('npm', ['rebuild', 'sd-notify'], { cwd: root, env })
 }
