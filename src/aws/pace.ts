@@ -1,3 +1,4 @@
+import { FixedRate } from './pace-fixed.ts'
 import { QuotaSearch } from './pace-search.ts'
 
 export interface PaceOptions {
@@ -21,12 +22,6 @@ export interface Ticket {
 const searchCatchUpMs = 60
 /** … and less where calls are seldom (ms × ms of interval): a small bucket would refuse the one that comes early. */
 const searchCatchUpByInterval = 500
-/** The same at a set rate, where none may be refused: seldom calls are never moved together … */
-const seldomMs = 100
-const seldomShare = 0.995
-/** … and with frequent ones the rate is lower by as much as a call may be late, so that no second holds one too many. */
-const frequentShare = 0.99
-const frequentCatchUpMs = 7
 /** Later than this, and it was not the pace that held the call back. */
 const lateMs = 25
 
@@ -36,20 +31,18 @@ const lateMs = 25
  */
 export class Pace {
   readonly #now: () => number
-  readonly #fixedRate: number
-  readonly #search: QuotaSearch | undefined
+  readonly #limit: FixedRate | QuotaSearch
   #sequence = 0
   /** When the last call was to start, by the pace. */
   #lastSlot = Number.NEGATIVE_INFINITY
 
   constructor({ maxRequestsPerSecond, now }: PaceOptions) {
     this.#now = now
-    this.#fixedRate = maxRequestsPerSecond * (isSeldom(maxRequestsPerSecond) ? seldomShare : frequentShare)
-    this.#search = maxRequestsPerSecond > 0 ? undefined : new QuotaSearch(now)
+    this.#limit = maxRequestsPerSecond > 0 ? new FixedRate(maxRequestsPerSecond) : new QuotaSearch(now)
   }
 
   get ratePerSecond(): number {
-    return this.#search?.rate ?? this.#fixedRate
+    return this.#limit.rate
   }
 
   /** Milliseconds until the next call may start; 0 = now. It may become less with any answer. */
@@ -62,37 +55,36 @@ export class Pace {
     const now = this.#now()
     const due = this.#due
     const interval = this.#interval
-    this.#sequence += 1
     const isPaced = now - due <= lateMs + 1000 / this.ratePerSecond
-    this.#search?.started(this.#sequence, isPaced)
-    this.#lastSlot = this.#sequence === 1 ? now : Math.max(due, now - this.#catchUpMs(interval))
+    this.#sequence += 1
+    const slot = this.#limit instanceof QuotaSearch ? due : this.#lastSlot + interval
+    if (this.#limit instanceof QuotaSearch) this.#limit.started(this.#sequence, isPaced)
+    else this.#limit.started(now)
+    this.#lastSlot = this.#sequence === 1 ? now : Math.max(slot, now - this.#catchUpMs(interval))
     return { sequence: this.#sequence, startedAt: now, rate: this.ratePerSecond }
   }
 
   /** The service accepted the call (also when it refused the picture itself). */
   succeeded(_ticket: Ticket): void {
-    this.#search?.succeeded()
+    if (this.#limit instanceof QuotaSearch) this.#limit.succeeded()
   }
 
   /** The service refused the call because there were too many. */
   throttled(ticket: Ticket): void {
-    this.#search?.throttled(ticket)
+    if (this.#limit instanceof QuotaSearch) this.#limit.throttled(ticket)
   }
 
   get #interval(): number {
-    return Math.max(1000 / this.ratePerSecond, this.#search?.leastIntervalMs ?? 0)
+    const least = this.#limit instanceof QuotaSearch ? this.#limit.leastIntervalMs : 0
+    return Math.max(1000 / this.ratePerSecond, least)
   }
 
   get #due(): number {
-    return Math.max(this.#lastSlot + this.#interval, this.#search?.pausedUntil ?? 0)
+    return Math.max(this.#lastSlot + this.#interval, this.#limit.pausedUntil)
   }
 
   #catchUpMs(intervalMs: number): number {
-    if (this.#search) return Math.min(searchCatchUpMs, searchCatchUpByInterval / intervalMs)
-    return isSeldom(this.#fixedRate) ? 0 : frequentCatchUpMs
+    if (this.#limit instanceof FixedRate) return this.#limit.catchUpMs
+    return Math.min(searchCatchUpMs, searchCatchUpByInterval / intervalMs)
   }
-}
-
-function isSeldom(callsPerSecond: number): boolean {
-  return callsPerSecond <= 1000 / seldomMs
 }
