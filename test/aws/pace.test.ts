@@ -112,9 +112,9 @@ describe('a quota that changes', () => {
 
 describe('work that comes slower than the quota', () => {
   it('does not make the rate drift away', () => {
-    const supply = (k: number) => (k < 900 ? k * 33 : 30_000)
+    const supply = (k: number) => (k < 500 ? 0 : 12_000 + k * 50)
     const { last, throttled } = play([{ pictures: 1500, supply }], { quota: () => 50 })
-    expect(last.rates[290]).toBeCloseTo(last.rates[50] ?? 0, 0)
+    expect(Math.max(...last.rates.slice(150))).toBeLessThan(60)
     expect(throttled).toBeLessThan(0.03)
   })
 
@@ -153,19 +153,18 @@ describe('an answer', () => {
   it('to a call from before the last cut does not cut again', () => {
     let now = 0
     const pace = new Pace({ maxRequestsPerSecond: 0, now: () => now })
-    const tickets = Array.from({ length: 20 }, () => {
+    const tickets = Array.from({ length: 400 }, () => {
       now += Math.max(1, pace.waitMs)
       const ticket = pace.start()
       pace.succeeded(ticket)
       return ticket
     })
-    const [older, newer] = tickets.slice(-2)
-    if (!older || !newer) throw new Error('no tickets')
+    const newest = tickets.pop()
+    if (!newest) throw new Error('no ticket')
     now += 300
-    pace.throttled(newer)
+    pace.throttled(newest)
     const cut = pace.ratePerSecond
-    now += 10
-    pace.throttled(older)
+    for (const older of tickets.slice(-200)) if (older.sequence % 2 === 0) pace.throttled(older)
     expect(pace.ratePerSecond).toBe(cut)
   })
 })
