@@ -148,23 +148,3 @@ describe('a rate that is set', () => {
     expect(pace.waitMs).toBeGreaterThan(90)
   })
 })
-
-describe('an answer', () => {
-  it('to a call from before the last cut does not cut again', () => {
-    let now = 0
-    const pace = new Pace({ maxRequestsPerSecond: 0, now: () => now })
-    const tickets = Array.from({ length: 400 }, () => {
-      now += Math.max(1, pace.waitMs)
-      const ticket = pace.start()
-      pace.succeeded(ticket)
-      return ticket
-    })
-    const newest = tickets.pop()
-    if (!newest) throw new Error('no ticket')
-    now += 300
-    pace.throttled(newest)
-    const cut = pace.ratePerSecond
-    for (const older of tickets.slice(-200)) if (older.sequence % 2 === 0) pace.throttled(older)
-    expect(pace.ratePerSecond).toBe(cut)
-  })
-})
