@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, stat, statfs } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { dirname, join } from 'node:path'
-import { type Finding, right, wrong } from './finding.ts'
+import { type Finding, right, unknown, wrong } from './finding.ts'
 
 /** Journals, ledgers and results are text; below this a large run may not find room. */
 const leastFreeBytes = 100 * 1000 * 1000
@@ -31,13 +31,19 @@ function isAtLeast(version: string, least: string): boolean {
 /** Whether the state folder can be written to, and has room. What is written for that is taken away again. */
 export async function checkDisk(stateDir: string): Promise<Finding> {
   const folder = await nearestFolder(stateDir)
+  const { bavail, bsize } = await statfs(folder)
+  const free = bavail * bsize
   try {
     await rm(await mkdtemp(join(folder, '.imgpipe-doctor-')), { recursive: true })
   } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code
+    if (code === 'EACCES' && folder === stateDir && (await isOfAnotherUser(stateDir)))
+      return unknown(
+        'disk',
+        `${stateDir} is another user's, ${megabytes(free)} are free: look as that user, such as with "sudo -u imgpipe"`,
+      )
     return cannotWrite(stateDir, error as NodeJS.ErrnoException)
   }
-  const { bavail, bsize } = await statfs(folder)
-  const free = bavail * bsize
   const place = folder === stateDir ? `${stateDir} is writable` : `${stateDir} will be made`
   if (free >= leastFreeBytes) return right('disk', `${place}, ${megabytes(free)} are free`)
   const remedy = `make room, or set stateDir to a folder with at least ${megabytes(leastFreeBytes)}`
@@ -48,6 +54,12 @@ export async function checkDisk(stateDir: string): Promise<Finding> {
 async function nearestFolder(path: string): Promise<string> {
   const isThere = await stat(path).catch(() => undefined)
   return isThere || dirname(path) === path ? path : nearestFolder(dirname(path))
+}
+
+/** On an installed host the folder is the service's, and whoever looks is somebody else. */
+async function isOfAnotherUser(folder: string): Promise<boolean> {
+  const { uid, mode } = await stat(folder)
+  return uid !== userInfo().uid && (mode & 0o200) !== 0
 }
 
 function cannotWrite(stateDir: string, { code, message }: NodeJS.ErrnoException): Finding {
