@@ -1,0 +1,116 @@
+import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { isAtWork, lockStateDir } from '../../src/daemon/instance-lock.ts'
+import { until } from '../support/test-cloud.ts'
+import { WorkerProcess } from '../support/worker-process.ts'
+import { imgpipe } from './imgpipe.ts'
+
+const samples = fileURLToPath(new URL('../../samples/', import.meta.url))
+
+/** What may be set on the machine of somebody who tries it. */
+const otherSettings = {
+  IMGPIPE_BUCKET: 'Not A Bucket',
+  IMGPIPE_STATE_DIR: '/dev/null',
+  IMGPIPE_CONFIG: '/no/such/file.json',
+  AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
+  AWS_PROFILE: 'nobody',
+  AWS_REGION: 'nowhere',
+}
+
+async function folder(): Promise<string> {
+  const made = await mkdtemp(join(tmpdir(), 'imgpipe-demo-'))
+  onTestFinished(() => rm(made, { recursive: true, force: true }))
+  return made
+}
+
+/** Two samples, and what lies about in a folder of photos. */
+async function photosFolder(): Promise<string> {
+  const photos = await folder()
+  await copyFile(join(samples, '1.jpg'), join(photos, 'car and text.JPG'))
+  await copyFile(join(samples, '5.jpg'), join(photos, '5.jpg'))
+  await writeFile(join(photos, 'no picture.png'), 'text')
+  await writeFile(join(photos, 'notes.txt'), 'text')
+  await writeFile(join(photos, '._hidden.jpg'), 'text')
+  await mkdir(join(photos, 'album.jpg'))
+  await symlink('/no/such/file', join(photos, 'gone.jpg'))
+  return photos
+}
+
+describe('imgpipe demo, with the real models', { timeout: 240_000 }, () => {
+  it('takes a folder of one’s own, whatever is set and whatever lies in it', async () => {
+    const [photos, out] = [await photosFolder(), await folder()]
+    const { code, lines } = await imgpipe(['demo', photos, '--out', out], otherSettings)
+    expect(code).toBe(0)
+    expect(lines).toContain(`3 pictures from ${photos} in the bucket.`)
+    expect(lines).toContain('Left out, for they cannot be read: 1, the first is gone.jpg')
+    const results = await readFile(join(out, 'state', 'results.txt'), 'utf8')
+    expect(results).toMatch(/^car and text\.JPG: /)
+    for (const line of results.trimEnd().split('\n')) expect(lines).toContain(`  ${line}`)
+    expect(lines).toContainEqual(
+      expect.stringMatching(/^3 pictures: \d with a car, 1 of these with text, 1 could not/),
+    )
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}no picture\.png: \S/))
+    expect(lines).toContainEqual(expect.stringContaining(`file://${out}/report/index.html`))
+    expect(await readFile(join(out, 'report', 'index.html'), 'utf8')).toContain('car and text.JPG')
+  })
+
+  it.each([
+    ['SIGINT', { code: 130, signal: null }],
+    ['SIGTERM', { code: 130, signal: null }],
+    ['SIGKILL', { code: null, signal: 'SIGKILL' }],
+  ] as const)('leaves no worker behind after %s', async (signal, expected) => {
+    const out = await folder()
+    const state = join(out, 'state')
+    const demo = WorkerProcess.start({ arguments: ['demo', '--out', out], environment: {} })
+    await until(async () => (await isAtWork(state, 'reader')) && (await isAtWork(state, 'detector')))
+    expect(await demo.signal(signal).exited).toEqual(expected)
+    if (signal !== 'SIGKILL')
+      expect(demo.log).toMatch(/imgpipe: The demo was stopped .*nothing is left running\.\n$/)
+    await until(async () => !(await isAtWork(state, 'reader')) && !(await isAtWork(state, 'detector')))
+  })
+})
+
+describe('imgpipe demo says in one sentence', () => {
+  async function refusal(photos: string, out: string) {
+    const { code, lines } = await imgpipe(['demo', photos, '--out', out])
+    expect(lines).toHaveLength(1)
+    return [code, lines[0]]
+  }
+
+  it('that there are no pictures', async () => {
+    const [empty, out] = [await folder(), await folder()]
+    expect(await refusal(empty, out)).toEqual([
+      64,
+      expect.stringContaining(`no JPEG or PNG file in ${empty}`),
+    ])
+  })
+
+  it.each([
+    ['/no/such/folder', 'there is no such folder'],
+    [join(samples, '1.jpg'), 'it is a file'],
+  ])('that %s is no folder', async (photos, said) => {
+    expect(await refusal(photos, await folder())).toEqual([64, expect.stringContaining(said)])
+  })
+
+  it('that it cannot write', async () => {
+    expect(await refusal(samples, '/proc/demo')).toEqual([74, expect.stringMatching(/\/proc\/demo .*--out/)])
+  })
+
+  it('that it takes nothing away which is not a demo’s', async () => {
+    const out = await folder()
+    await mkdir(join(out, 'state'))
+    await writeFile(join(out, 'state', 'thesis.txt'), 'years')
+    expect(await refusal(samples, out)).toEqual([64, expect.stringContaining('was not made by a demo')])
+    expect(await readFile(join(out, 'state', 'thesis.txt'), 'utf8')).toBe('years')
+  })
+
+  it('that another one is at work there', async () => {
+    const out = await folder()
+    const lock = await lockStateDir(join(out, 'state'), 'reader')
+    onTestFinished(() => void lock.close())
+    expect(await refusal(samples, out)).toEqual([64, expect.stringContaining('Another demo is at work')])
+  })
+})
