@@ -54,7 +54,8 @@ install_packages() {
     return 0
   fi
   find_headers "$work"
-  change_quietly env PATH="$(dirname "$node"):$PATH" ${headers:+npm_package_config_node_gyp_nodedir="$headers"} \
+  # "node" must be the Node of the units: on Amazon Linux /usr/bin/node is another one, or none.
+  change_quietly env PATH="$folder/bin:$PATH" ${headers:+npm_package_config_node_gyp_nodedir="$headers"} \
     "${npm[@]}" rebuild sd-notify --prefix "$folder" --foreground-scripts ||
     die 'sd-notify, the native part that talks to systemd, could not be built: what npm said is above.'
 }
