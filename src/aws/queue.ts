@@ -120,14 +120,21 @@ export class Queue {
   }
 
   /** @returns the queue's own visibility timeout in seconds; undefined when we may not know it */
-  async visibilitySeconds(): Promise<number | undefined> {
-    const command = new GetQueueAttributesCommand({
-      QueueUrl: this.url,
-      AttributeNames: ['VisibilityTimeout'],
-    })
+  visibilitySeconds(): Promise<number | undefined> {
+    return this.#attribute('VisibilityTimeout')
+  }
+
+  /** @returns ms since 1970 until which the queue was made, for SQS tells whole seconds; undefined when we may not know */
+  async createdAt(): Promise<number | undefined> {
+    const seconds = await this.#attribute('CreatedTimestamp')
+    return seconds && (seconds + 1) * 1000
+  }
+
+  async #attribute(name: 'VisibilityTimeout' | 'CreatedTimestamp'): Promise<number | undefined> {
+    const command = new GetQueueAttributesCommand({ QueueUrl: this.url, AttributeNames: [name] })
     try {
       const { Attributes } = await this.#persist('look at the queue', () => this.#sqs.send(command))
-      return Number(Attributes?.VisibilityTimeout) || undefined
+      return Number(Attributes?.[name]) || undefined
     } catch (error) {
       if (error instanceof Error && error.cause instanceof Fault && error.cause.kind === 'denied')
         return undefined

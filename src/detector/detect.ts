@@ -9,11 +9,13 @@ import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { endMessage } from '../protocol/messages.ts'
 import { newRunId } from '../protocol/run-id.ts'
 import {
+  journalPath,
   judgedImages,
   newRunState,
   openJournal,
   type RunSettings,
   type RunState,
+  readRunState,
   readUnfinishedRuns,
 } from './journal.ts'
 import { type DetectorParts, DetectorRun, giveUpMilliseconds } from './run.ts'
@@ -32,7 +34,7 @@ export async function detect(context: DetectContext): Promise<RunState> {
   const byReference = await isWhereRekognitionIs(context)
   const watch = diskWatch(context)
   const state =
-    (await settleEarlierRuns(context, watch)) ??
+    (await settleEarlierRuns(context, watch, queue)) ??
     newRunState(newRunId(new Date()), runSettings(settings), Date.now())
   const journal = await openJournal(settings.stateDir, state.run, watch)
   try {
@@ -69,7 +71,11 @@ async function isWhereRekognitionIs({
 }
 
 /** Goes on with the run of these settings; runs of other settings are given up. @returns the run to go on with */
-async function settleEarlierRuns(context: DetectContext, watch: DiskWatch): Promise<RunState | undefined> {
+async function settleEarlierRuns(
+  context: DetectContext,
+  watch: DiskWatch,
+  queue: Queue,
+): Promise<RunState | undefined> {
   const { settings, log } = context
   const wanted = JSON.stringify(runSettings(settings))
   let resumed: RunState | undefined
@@ -79,12 +85,23 @@ async function settleEarlierRuns(context: DetectContext, watch: DiskWatch): Prom
     if (JSON.stringify(state.settings) === wanted && !resumed) resumed = state
     else await abandon(context, state, watch)
   }
-  if (resumed)
-    log.info(`going on with the interrupted run ${resumed.run}`, {
-      pictures: judgedImages(resumed),
-      cars: resumed.cars,
-    })
-  return resumed
+  if (!resumed) return undefined
+  const { run, cars } = resumed
+  log.info(`going on with the interrupted run ${run}`, { pictures: judgedImages(resumed), cars })
+  return (await withLostSends(context, resumed, queue)) ?? resumed
+}
+
+/** A queue that is younger than the run has taken the messages of its forerunner with it: they are sent again. */
+async function withLostSends(
+  { settings, log }: DetectContext,
+  { run, startedAt }: RunState,
+  queue: Queue,
+): Promise<RunState | undefined> {
+  const createdAt = (await queue.createdAt()) ?? 0
+  // Within the same second the run may be the younger one: to send again is harmless.
+  if (createdAt <= startedAt) return undefined
+  log.warn(`the queue was made anew after run ${run} began: its messages are sent again`)
+  return readRunState(journalPath(settings.stateDir, run), () => undefined, createdAt)
 }
 
 /** Tells the reader that a run will not be finished, so that it publishes nothing of it. */

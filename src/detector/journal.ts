@@ -63,6 +63,8 @@ export interface RunState {
   readonly run: string
   readonly settings: RunSettings
   startedAt: number
+  /** ms since 1970: what was sent before it was sent to a queue that is no more */
+  readonly queueSince: number
   /** verdicts so far, by kind */
   cars: number
   none: number
@@ -95,11 +97,12 @@ export function openJournal(
   return AppendLog.open<JournalLine>(journalPath(stateDir, run), watch)
 }
 
-export function newRunState(run: string, settings: RunSettings, startedAt: number): RunState {
+export function newRunState(run: string, settings: RunSettings, startedAt: number, queueSince = 0): RunState {
   return {
     run,
     settings,
     startedAt,
+    queueSince,
     cars: 0,
     none: 0,
     failed: 0,
@@ -138,14 +141,18 @@ export async function journaledRuns(stateDir: string): Promise<string[]> {
     .sort()
 }
 
-/** @returns undefined for a journal whose first line never reached the disk: nothing of that run was sent */
+/**
+ * @param queueSince the queue's age, when it may be younger than the run
+ * @returns undefined for a journal whose first line never reached the disk: nothing of that run was sent
+ */
 export async function readRunState(
   path: string,
   onGarbage: (lineNumber: number) => void,
+  queueSince = 0,
 ): Promise<RunState | undefined> {
   let state: RunState | undefined
   for await (const line of readLog<JournalLine>(path, onGarbage)) {
-    if ('settings' in line) state = newRunState(line.run, line.settings, line.at)
+    if ('settings' in line) state = newRunState(line.run, line.settings, line.at, queueSince)
     else if (state) apply(state, line)
   }
   return state
@@ -162,7 +169,7 @@ export function apply(state: RunState, line: Exclude<JournalLine, { settings: Ru
     else state.failed++
     state.judged.add(line.key)
   } else if ('sent' in line) {
-    state.unsent.delete(line.sent)
+    if (line.at >= state.queueSince) state.unsent.delete(line.sent)
   } else if ('through' in line) {
     applyThrough(state, line)
   } else if ('end' in line) {
