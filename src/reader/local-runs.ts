@@ -98,7 +98,8 @@ export class LocalRuns implements RunBook {
       })
     }
     this.#latest = run
-    if (end.abandoned) await this.#abandon(ledger)
+    // The first end counts: a run that was ended before it was given up has all its messages.
+    if (ledger.end?.abandoned) await this.#abandon(ledger)
     else await this.#publishIfComplete(ledger)
     return 'recorded'
   }
