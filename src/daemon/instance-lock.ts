@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { accessSync, constants, statSync } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { ImgpipeError } from './exit-codes.ts'
 import { makeFolders } from './folders.ts'
@@ -8,7 +8,7 @@ import { makeFolders } from './folders.ts'
  * Linux's abstract socket namespace (unix(7)), made of the folder's device and inode, which the kernel
  * gives back with the process. It leaves no file that could go stale.
  *
- * @throws {ImgpipeError} `settings` when another process holds it, `disk` when the folder cannot be made
+ * @throws {ImgpipeError} `settings` when another process holds it, `disk` when the folder cannot be made or written
  */
 export async function lockStateDir(stateDir: string, role: 'detector' | 'reader'): Promise<Server> {
   makeFolder(stateDir)
@@ -41,11 +41,12 @@ function lockName(stateDir: string, role: 'detector' | 'reader'): string {
 function makeFolder(stateDir: string): void {
   try {
     makeFolders(stateDir)
+    accessSync(stateDir, constants.W_OK | constants.X_OK)
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new ImgpipeError(
       'disk',
-      `The state folder ${stateDir} cannot be used (${why}): make it, or set stateDir to another.`,
+      `The state folder ${stateDir} cannot be used (${why}): make it writable for this user, or set stateDir to another.`,
     )
   }
 }
