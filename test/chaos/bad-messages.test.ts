@@ -140,6 +140,19 @@ test('the end of another run ends nothing but that; one that was never seen is w
   await reader.kill()
 }, 120_000)
 
+test('of two ends of a run the first counts, also when the second gives the run up', async () => {
+  await putPictures(cloud, numbered(2))
+  const reader = cloud.reader()
+  await send(end(1))
+  await reader.said(/the detector has ended/)
+  await send(endMessage({ run, count: 1, images: 1, failed: 0, abandoned: true }))
+  await cloud.drained()
+  await send(car(1, '1.jpg'))
+  await until(async () => (await resultsOf(run)) !== undefined)
+  expect(await resultsOf(run)).toBe('1.jpg: AB 1\n')
+  await reader.kill()
+}, 120_000)
+
 test('keys that would act on a terminal or a file system are text; another bucket is not read', async () => {
   const keys = [
     '../../etc/passwd.jpg',
