@@ -11,7 +11,7 @@ const { values } = parseArgs({
   options: {
     few: { type: 'string', default: '500' },
     many: { type: 'string', default: '3000' },
-    rate: { type: 'string', default: '100' },
+    rate: { type: 'string', default: '200' },
   },
 })
 const few = Number(values.few)

@@ -26,7 +26,7 @@ const priceOfProbe = 0.0062
 const leastProbe = 0.04
 /** After so long without a throttled call the quota must be another: the rate doubles every other second. */
 const quietCallsBeforeDoubling = 100
-const quietMs = { least: 3000, most: 13_000, doubling: 2000 }
+const quietMs = { least: 3000, most: 16_000, doubling: 2000 }
 /** Amazon gives no quota this low: it is rather shared, and becomes free when the other process is done. */
 const sharedBelow = { rate: 4.5, mostMs: 8000 }
 

@@ -3,7 +3,7 @@ import { type Estimate, estimateQuota, fallenQuota, firstGuess } from './pace-es
 import { type Quiet, riseOver } from './pace-rise.ts'
 import { ThrottleRecord } from './pace-throttles.ts'
 
-const firstRate = 25
+const firstRate = 50
 const lowestRate = 0.5
 const highestRate = 2000
 /** The ramp doubles in so many ms. */
