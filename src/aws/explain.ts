@@ -37,7 +37,7 @@ export function explainFault(
     case 'throttle':
       return { reason: 'unavailable', wrong: `too many requests (${said})`, remedy: 'try again in a minute' }
     default:
-      return unreachable(said, options.address)
+      return fault.code === 'ERR_INVALID_URL' ? wrongAddress : unreachable(said, options.address)
   }
 }
 
@@ -60,6 +60,12 @@ function explainCredentials(fault: Fault): Explanation {
   }
   const remedy = 'copy the access key, the secret key and the session token again, all three from one place'
   return { reason: 'rights', wrong: `AWS does not accept the credentials (${describeFault(fault)})`, remedy }
+}
+
+const wrongAddress: Explanation = {
+  reason: 'settings',
+  wrong: 'the address of the service is not a URL',
+  remedy: 'correct AWS_ENDPOINT_URL, such as http://127.0.0.1:4566, or take it away for Amazon itself',
 }
 
 function unreachable(said: string, address: string | undefined): Explanation {

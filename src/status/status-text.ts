@@ -67,7 +67,7 @@ function callsSentence(calls: CallCounts): string {
     (sum, [kind, price]) => sum + price * counts[kind as PriceClass],
     0,
   )
-  return `${counts.Rekognition} Rekognition, ${counts.SQS} SQS, ${counts.S3 + counts.listing} S3: about $${cost.toFixed(4)}`
+  return `${counts.Rekognition} Rekognition, ${counts.SQS} SQS, ${counts.S3 + counts.listing} S3: about $${cost.toFixed(4)} on Amazon`
 }
 
 type PriceClass = keyof typeof dollars

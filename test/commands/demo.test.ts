@@ -2,11 +2,13 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { isAtWork, lockStateDir } from '../../src/daemon/instance-lock.ts'
 import { until } from '../support/test-cloud.ts'
-import { WorkerProcess } from '../support/worker-process.ts'
+import { killLeftWorkers, WorkerProcess } from '../support/worker-process.ts'
 import { imgpipe } from './imgpipe.ts'
+
+afterAll(async () => expect(await killLeftWorkers()).toBe(0))
 
 const samples = fileURLToPath(new URL('../../samples/', import.meta.url))
 

@@ -126,6 +126,7 @@ const environments: [string, Record<string, string>, subject: string, said: RegE
     /have expired -> put new ones/,
     77,
   ],
+  ['no address', { AWS_ENDPOINT_URL: 'nowhere' }, 'queue', /not a URL -> correct AWS_ENDPOINT_URL/, 78],
   [
     'nobody at the address',
     { AWS_ENDPOINT_URL: 'http://127.0.0.1:9' },

@@ -4,14 +4,16 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it, onTestFinished } from 'vitest'
+import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { lockStateDir } from '../../src/daemon/instance-lock.ts'
 import { readStatus } from '../../src/status/read-status.ts'
 import { duration, runLines } from '../../src/status/status-text.ts'
 import { imgpipe } from '../commands/imgpipe.ts'
 import { simulatedPicture } from '../support/simulated-vision.ts'
 import { TestCloud } from '../support/test-cloud.ts'
-import { WorkerProcess } from '../support/worker-process.ts'
+import { killLeftWorkers, WorkerProcess } from '../support/worker-process.ts'
+
+afterAll(async () => expect(await killLeftWorkers()).toBe(0))
 
 const run = '20261122T174500Z-3f9a'
 const settings = {
@@ -170,7 +172,7 @@ describe('imgpipe status', () => {
       expect.stringMatching(/^run \d{8}T\d{6}Z-\w{4}, begun /),
       '  detector  done: 2 of 2 pictures, 1 car',
       '  reader    complete: 1 of 1 car read, 1 with text',
-      expect.stringMatching(/^ {2}requests {2}3 Rekognition, \d+ SQS, \d+ S3: about \$0\.00\d\d$/),
+      expect.stringMatching(/^ {2}requests {2}3 Rekognition, \d+ SQS, \d+ S3: about \$0\.00\d\d on Amazon$/),
       expect.stringMatching(/^ {2}results {3}\/.*results\.txt$/),
     ])
     const json = JSON.parse((await imgpipe(['status', '--json'], environment)).text)
