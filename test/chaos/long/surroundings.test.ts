@@ -2,13 +2,13 @@ import { appendFile, mkdir, readdir, readFile, writeFile } from 'node:fs/promise
 import { join } from 'node:path'
 import { DeleteQueueCommand } from '@aws-sdk/client-sqs'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
-import { expectedResults, numbered, putPictures } from '../pipeline/pictures.ts'
-import type { Service } from '../support/aws-request.ts'
-import { lookOf } from '../support/simulated-vision.ts'
-import { SmallDisk } from '../support/small-disk.ts'
-import { TestCloud, until } from '../support/test-cloud.ts'
-import { killLeftWorkers } from '../support/worker-process.ts'
-import { doneRun } from './recorded.ts'
+import { expectedResults, numbered, putPictures } from '../../pipeline/pictures.ts'
+import type { Service } from '../../support/aws-request.ts'
+import { lookOf } from '../../support/simulated-vision.ts'
+import { SmallDisk } from '../../support/small-disk.ts'
+import { TestCloud, until } from '../../support/test-cloud.ts'
+import { killLeftWorkers } from '../../support/worker-process.ts'
+import { doneRun } from '../recorded.ts'
 
 let cloud: TestCloud
 let disk: SmallDisk | undefined
@@ -189,7 +189,7 @@ test('a ledger and a journal with a torn end and with lines between that are non
 }, 120_000)
 
 test('the clock is set back a day between two runs: the later one is shown', async () => {
-  const clock = new URL('../support/clock-preload.ts', import.meta.url).pathname
+  const clock = new URL('../../support/clock-preload.ts', import.meta.url).pathname
   await putPictures(cloud, [{ key: '1.jpg', car: 99, lines: ['BEFORE'] }])
   await runBoth({ CLOCK_SHIFT_MS: String(24 * 3600 * 1000) }, clock)
   expect(await cloud.results()).toBe('1.jpg: BEFORE\n')
@@ -205,7 +205,7 @@ test('the clock is set back a day between two runs: the later one is shown', asy
 })
 
 test('the clock is set back in the middle of a run', async () => {
-  const clock = new URL('../support/clock-preload.ts', import.meta.url).pathname
+  const clock = new URL('../../support/clock-preload.ts', import.meta.url).pathname
   await putPictures(cloud, pictures)
   cloud.proxy.add({ service: 'rekognition', fault: { kind: 'delay', mostMilliseconds: 300 } })
   const ahead = { CLOCK_SHIFT_MS: String(3600 * 1000) }
