@@ -119,7 +119,8 @@ export class DetectorRun {
       throw error
     } finally {
       await this.#hand.finished().catch(() => undefined)
-      await this.#checkpoint().catch(() => undefined)
+      // Nothing follows "done": killed behind it, a process that had not ended yet would be started for a new run.
+      if (!this.#state.done) await this.#checkpoint().catch(() => undefined)
       this.#progress.end()
     }
   }

@@ -16,8 +16,8 @@ interface Placed {
 type Sorted = AsyncGenerator<Placed>
 
 /**
- * A run's outcomes in natural order of their indexes, each number once (the first one recorded), none beyond
- * the run's count: a merge sort over files, so that memory stays flat.
+ * A run's outcomes in natural order of their indexes, each number and each key once (the first one recorded, the
+ * lower number), none beyond the run's count: a merge sort over files, so that memory stays flat.
  *
  * @param source the ledger
  * @param folder where sorted parts are put; they are gone when the generator has ended
@@ -38,7 +38,12 @@ export async function* sortedOutcomes(
       inMemory.push(placed(outcome))
     }
     const last = fromMemory(inMemory.sort(comparePlaced))
-    for await (const { outcome } of merged([...parts.map(fromFile), last])) yield outcome
+    let previousKey: string | undefined
+    for await (const { outcome } of merged([...parts.map(fromFile), last])) {
+      // A detector whose journal was damaged may have given a picture two numbers.
+      if (outcome.key !== previousKey) yield outcome
+      previousKey = outcome.key
+    }
   } finally {
     for (const part of parts) await rm(part, { force: true })
   }

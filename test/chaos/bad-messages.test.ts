@@ -140,6 +140,18 @@ test('the end of another run ends nothing but that; one that was never seen is w
   await reader.kill()
 }, 120_000)
 
+test('a picture with two numbers is one line', async () => {
+  await putPictures(cloud, numbered(2))
+  const reader = cloud.reader()
+  await send(car(1, '2.jpg'))
+  await send(car(2, '1.jpg'))
+  await send(car(3, '2.jpg'))
+  await send(end(3))
+  await until(async () => (await resultsOf(run)) !== undefined)
+  expect(await resultsOf(run)).toBe('1.jpg: AB 1\n2.jpg: AB 2\n')
+  await reader.kill()
+}, 120_000)
+
 test('of two ends of a run the first counts, also when the second gives the run up', async () => {
   await putPictures(cloud, numbered(2))
   const reader = cloud.reader()
