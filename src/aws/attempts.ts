@@ -12,12 +12,19 @@ export class PictureFailure extends Error {
   }
 }
 
+/** Calls that work whenever the service does: what they return does not matter. */
+export interface Controls {
+  /** asks the same about a picture that is good beyond doubt */
+  readonly rekognition: () => Promise<unknown>
+  /** asks for a key that is not there, and is told so */
+  readonly s3: () => Promise<unknown>
+}
+
 export interface AttemptsOptions {
   /** what is done with a picture, as an infinitive: `detect labels` */
   readonly what: string
   readonly maxAttempts: number
-  /** asks Rekognition the same about a picture that is good beyond doubt */
-  readonly control: () => Promise<unknown>
+  readonly controls: Controls
   readonly troubles: Troubles
   /** ends the waiting between attempts */
   readonly signal: AbortSignal
@@ -44,13 +51,13 @@ interface Trials {
  * Tries a picture again until it has an outcome, and tells a bad picture from a bad day: a failed attempt
  * counts against the picture only when another picture has succeeded since its last one. While nothing
  * succeeds, it is the service that fails, and the picture waits. The last picture of a run has no others
- * beside it: then a control picture takes their place.
+ * beside it: then a control takes their place.
  */
 export class Attempts {
   readonly #options: AttemptsOptions
   #successes = 0
   #succeededAt = performance.now()
-  #controlling: Promise<boolean> | undefined
+  readonly #controlling = new Map<keyof Controls, Promise<boolean>>()
 
   constructor(options: AttemptsOptions) {
     this.#options = options
@@ -111,27 +118,24 @@ export class Attempts {
   async #othersSucceed(fault: Fault, trials: Trials): Promise<boolean> {
     const others = this.#successes > trials.successesSeen
     trials.alone = others ? 0 : trials.alone + 1
-    const needsControl = !others && trials.alone >= failuresToControl
+    const needsControl = trials.alone >= failuresToControl && ['transient', 'denied'].includes(fault.kind)
     const isControlGood =
-      needsControl &&
-      fault instanceof RecognitionFault &&
-      fault.kind === 'transient' &&
-      (await this.#control())
+      needsControl && (await this.#control(fault instanceof RecognitionFault ? 'rekognition' : 's3'))
     trials.successesSeen = this.#successes
     return others || isControlGood
   }
 
   /** One for all that ask meanwhile. */
-  #control(): Promise<boolean> {
-    this.#controlling ??= this.#options
-      .control()
-      .then(
-        () => true,
-        () => false,
-      )
-      .finally(() => {
-        this.#controlling = undefined
-      })
-    return this.#controlling
+  #control(service: keyof Controls): Promise<boolean> {
+    const controlling =
+      this.#controlling.get(service) ??
+      this.#options.controls[service]()
+        .then(
+          () => true,
+          () => false,
+        )
+        .finally(() => this.#controlling.delete(service))
+    this.#controlling.set(service, controlling)
+    return controlling
   }
 }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import {
   GetObjectCommand,
   HeadBucketCommand,
@@ -64,6 +65,14 @@ export class Pictures {
   async sizeOf(bucket: string, key: string): Promise<number> {
     const answer = await this.#s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }), this.#sendOptions)
     return answer.ContentLength ?? 0
+  }
+
+  /** Asks for a key that is not there. @returns when S3 says so. @throws {Fault} when it says anything else, or nothing */
+  async missNothing(bucket: string): Promise<void> {
+    const command = new GetObjectCommand({ Bucket: bucket, Key: `imgpipe-control/${randomUUID()}` })
+    const fault = await this.#s3.send(command, this.#sendOptions).then(() => undefined, toFault)
+    if (fault?.kind !== 'gone')
+      throw fault ?? new Fault('transient', 'Control', 'S3 has a key that nobody made')
   }
 
   /**

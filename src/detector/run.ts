@@ -79,7 +79,10 @@ export class DetectorRun {
     this.#attempts = new Attempts({
       what: 'detect labels',
       maxAttempts,
-      control: () => this.#labels.detect({ kind: 'bytes', bytes: controlPicture }, minConfidence),
+      controls: {
+        rekognition: () => this.#labels.detect({ kind: 'bytes', bytes: controlPicture }, minConfidence),
+        s3: () => this.#pictures.missNothing(bucket),
+      },
       troubles,
       signal: stop.soft,
       giveUpMilliseconds,

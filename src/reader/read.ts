@@ -66,15 +66,19 @@ export class Reader {
     const { bucket, maxAttempts, maxRequestsPerSecond, minTextConfidence } = settings
     this.#parts = parts
     const text = new TextDetection(clients.rekognition, { maxRequestsPerSecond, stop })
+    const pictures = new Pictures(clients.s3, stop)
     this.#analyse = {
       attempts: new Attempts({
         what: 'read texts',
         maxAttempts,
-        control: () => text.detect({ kind: 'bytes', bytes: controlPicture }, minTextConfidence),
+        controls: {
+          rekognition: () => text.detect({ kind: 'bytes', bytes: controlPicture }, minTextConfidence),
+          s3: () => pictures.missNothing(bucket),
+        },
         troubles,
         signal: stop.soft,
       }),
-      pictures: new Pictures(clients.s3, stop),
+      pictures,
       text,
       budget: new ByteBudget(budgetBytes),
       bucket,

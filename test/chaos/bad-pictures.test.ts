@@ -119,19 +119,29 @@ test('a picture that is gone or another one when its turn comes is a failure wit
   })
 })
 
-test('a picture that Rekognition fails on for ever does not keep the run from its end', async () => {
-  const pictures = [...numbered(4), { key: 'never.jpg', car: 99 }, { key: 'never-text.jpg', car: 99 }]
+test('pictures that a service fails on for ever do not keep the run from its end', async () => {
+  const bad = ['never.jpg', 'never-text.jpg', 'never-whole.jpg', 'never-allowed.jpg']
+  const pictures = [...numbered(4), ...bad.map((key) => ({ key, car: 99 }))]
   await putPictures(cloud, pictures)
   cloud.proxy.add({
     when: (request) => ['objects never.jpg', 'text never-text.jpg'].includes(lookOf(request) ?? ''),
     fault: { kind: 'refuse', refusal: 'broken' },
+  })
+  const at = (key: string) => (request: { path: string }) => request.path.endsWith(`/${key}`)
+  cloud.proxy.add({ operations: ['GetObject'], when: at('never-whole.jpg'), fault: { kind: 'cut' } })
+  cloud.proxy.add({
+    operations: ['GetObject'],
+    when: at('never-allowed.jpg'),
+    fault: { kind: 'refuse', refusal: 'denied' },
   })
   const { results, pictures: read } = await runBoth({ IMGPIPE_MAX_ATTEMPTS: '2' })
   expect(results).toBe(expectedResults(numbered(4)))
   expect(await detectorFailures()).toEqual({ 'never.jpg': expect.stringMatching(/InternalServerError/) })
   const failed = read.filter(({ outcome }) => outcome === 'failed')
   expect(failed).toMatchObject([
+    { key: 'never-allowed.jpg', reason: expect.stringMatching(/AccessDenied/) },
     { key: 'never-text.jpg', reason: expect.stringMatching(/InternalServerError/) },
+    { key: 'never-whole.jpg', reason: expect.stringMatching(/2 attempts/) },
   ])
 })
 
