@@ -1,8 +1,8 @@
 /** Late starts are made up for up to so much … */
 const catchUpMs = 100
-/** … but never so that this time holds more calls than the rate allows in a second: ten ms for the way there. */
-const secondMs = 1006
-const frequentShare = 0.985
+/** … but never so that a second holds more calls than the rate says, with four ms for the way there. */
+const secondMs = 1004
+const frequentShare = 0.99
 /** Seldom calls are not moved together at all: a bucket may hold one only. */
 const seldomRate = 10
 const seldomShare = 0.995
