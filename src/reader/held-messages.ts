@@ -57,6 +57,8 @@ export class HeldMessages {
   async #extend(): Promise<void> {
     const now = performance.now()
     const due = [...this.#held].filter(([, since]) => now - since >= (this.#visibilitySeconds * 1000) / 3)
+    // Nothing was asked of the queue, so nothing works again.
+    if (due.length === 0) return
     for (const [handle] of due) this.#held.set(handle, now)
     const what = 'keep messages invisible'
     try {
