@@ -7,6 +7,8 @@ import { type Driven, Driver } from './driver.ts'
 import { type Plan, type PlannedPicture, visibilitySeconds } from './plan.ts'
 import { isDone } from './recorded.ts'
 
+const patienceMilliseconds = 280_000
+
 /** How a run under chaos came out. */
 export interface Outcome extends Balance {
   readonly results: string | undefined
@@ -47,14 +49,23 @@ async function workThrough(plan: Plan, cloud: TestCloud, accounts: Accounts): Pr
   const acted = reader.perform(plan.readerActs, end.signal)
   const failed = acted.then(() => reader.finished())
   try {
-    await Promise.race([failed, allRead(cloud, detected)])
+    await Promise.race([failed, allRead(cloud, detected), tooLate(cloud, end.signal)])
   } catch (error) {
-    throw new Error(`seed ${plan.seed}:\n${detector.log}\n=== reader\n${reader.log}`, { cause: error })
+    throw new Error(
+      `seed ${plan.seed}: ${error instanceof Error ? error.message : error}\n${detector.log}\n=== reader\n${reader.log}`,
+      { cause: error },
+    )
   } finally {
     end.abort()
     await acted.catch(() => undefined)
     await Promise.all([detector.retire(), reader.retire()])
   }
+}
+
+/** Sooner than the test's own timeout, which would not say what the workers said. */
+async function tooLate(cloud: TestCloud, end: AbortSignal): Promise<void> {
+  await delay(patienceMilliseconds, undefined, { signal: end }).catch(() => undefined)
+  if (!end.aborted) throw new Error(`not over; messages: ${JSON.stringify(await cloud.messages())}`)
 }
 
 async function allRead(cloud: TestCloud, detected: Promise<void>): Promise<void> {
