@@ -16,6 +16,8 @@ const { values } = parseArgs({
     burst: { type: 'string', default: '1' },
     latency: { type: 'string', default: '150/800' },
     changes: { type: 'boolean', default: true },
+    /** Only the cases whose name has this in it. */
+    only: { type: 'string', default: '' },
   },
   allowNegative: true,
 })
@@ -37,7 +39,7 @@ interface Case {
 const rows: Record<string, string | number>[] = []
 for (const way of values.ways.split(',')) {
   for (const each of cases()) {
-    if (!isFit(way, each)) continue
+    if (!isFit(way, each) || !each.name.includes(values.only)) continue
     const row = await measure(way, each)
     console.log(JSON.stringify(row))
     rows.push(row)
