@@ -25,8 +25,14 @@ it.each(['detect', 'read'] as const)(
     const steps = await points.stepsOf((name, orders) => points[worker](name, orders))
     const missed = await eachStep(steps, (name, step) => points[worker](name, { CRASH_AT: step }))
     console.log(`${worker}: killed at ${steps.length - missed.length} steps of ${steps.length}`)
-    // Which requests travel together differs from run to run, and so may the number of steps.
-    expect(missed.length).toBeLessThan(steps.length / 10)
+    // Which requests travel together differs from run to run, and with it how often a step is taken; each kind is.
+    const killedAt = new Set(steps.filter((step) => !missed.includes(step)).map(kindOf))
+    expect(steps.map(kindOf).filter((kind) => !killedAt.has(kind))).toEqual([])
   },
   1_200_000,
 )
+
+/** The step without its number. */
+function kindOf(step: string): string {
+  return step.replace(/ \d+$/, '')
+}

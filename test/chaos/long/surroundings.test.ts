@@ -42,20 +42,24 @@ function ofService(service: Service) {
 }
 
 test.each([
-  ['detector', 'rekognition', 'denied', 77],
-  ['detector', 'sqs', 'denied', 77],
-  ['reader', 'rekognition', 'denied', 77],
-  ['reader', 's3', 'denied', 77],
-  ['reader', 'sqs', 'denied', 77],
+  ['detector', 'rekognition', 8],
+  ['detector', 'sqs', 3],
+  ['reader', 'rekognition', 8],
+  ['reader', 's3', 8],
+  ['reader', 'sqs', 5],
 ] as const)(
-  'access of the %s to %s is taken away in the middle: one sentence, and it goes on later',
-  async (role, service, refusal, code) => {
+  'access of the %s to %s is taken away at request %i: one sentence, and it goes on later',
+  async (role, service, requests) => {
     await putPictures(cloud, pictures)
     if (role === 'reader') expect(await cloud.detector().exited).toEqual(doneWell)
     const worker = cloud[role]({ AWS_ACCESS_KEY_ID: 'first' })
-    await cloud.proxy.arrivals(8, ofService(service))
-    const giveBack = cloud.proxy.add({ service, accessKey: 'first', fault: { kind: 'refuse', refusal } })
-    expect(await worker.exited).toEqual({ code, signal: null })
+    await cloud.proxy.arrivals(requests, ofService(service))
+    const giveBack = cloud.proxy.add({
+      service,
+      accessKey: 'first',
+      fault: { kind: 'refuse', refusal: 'denied' },
+    })
+    expect(await worker.exited).toEqual({ code: 77, signal: null })
     expect(worker.log).toMatch(/imgpipe: Cannot .+: access is denied .+ then start again/)
     expect(worker.log.match(/^imgpipe: /gm)).toHaveLength(1)
     giveBack()
@@ -93,11 +97,16 @@ test('credentials expire in the middle and are replaced in their file', async ()
     writeFile(file, `[default]\naws_access_key_id=${key}\naws_secret_access_key=s\naws_session_token=t\n`)
   await write('old')
   const settings = { AWS_SHARED_CREDENTIALS_FILE: file, AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }
-  cloud.proxy.add({ service: 'rekognition', fault: { kind: 'delay', mostMilliseconds: 300 } })
+  const expiry = Promise.withResolvers<unknown>()
+  cloud.proxy.add({
+    when: (request) => lookOf(request) === 'objects 40.jpg',
+    fault: { kind: 'wait', until: expiry.promise },
+  })
   const detector = cloud.detector(settings)
   const reader = cloud.reader(settings, undefined, ['--once'])
   await cloud.proxy.arrivals(3, ({ operation }) => operation === 'DetectText')
   cloud.proxy.add({ accessKey: 'old', fault: { kind: 'refuse', refusal: 'expired' } })
+  expiry.resolve(true)
   await Promise.all([
     detector.said(/waiting for new credentials/),
     reader.said(/waiting for new credentials/),
