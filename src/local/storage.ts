@@ -46,6 +46,7 @@ export async function openStorage({ url, dataDir }: StorageOptions): Promise<Sto
   stores.sqsStore.host = ''
   const app = buildApp({ logger: false, stores })
   acceptLargeUploads(app)
+  refuseOverwriting(app, stores.s3Store)
   await app.ready()
   return {
     app,
@@ -103,6 +104,19 @@ function acceptLargeUploads(app: FauxqsApp): void {
   app.removeContentTypeParser('*')
   app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: maxUploadBytes }, (_request, body, done) => {
     done(null, body)
+  })
+}
+
+/** S3 writes an object with `If-None-Match: *` only when its key has none yet; fauxqs 2.4.1 writes it always. */
+function refuseOverwriting(app: FauxqsApp, store: S3Store): void {
+  const objects = storedObjects(store)
+  // Between this and fauxqs's own handler nothing else runs, so that of two writers one is first.
+  app.addHook('preHandler', ({ method, headers, params }, reply, done) => {
+    if (method !== 'PUT' || headers['if-none-match'] !== '*') return done()
+    const { bucket = '', '*': key = '' } = params as Record<string, string>
+    if (objects.size(bucket, key) === undefined) return done()
+    const why = '<Code>PreconditionFailed</Code><Message>The key has an object already.</Message>'
+    reply.code(412).type('application/xml').send(`<Error>${why}</Error>`)
   })
 }
 

@@ -87,6 +87,23 @@ describe('S3', () => {
     expect(await object.Body?.transformToString()).toBe(keys[2])
   })
 
+  it('with If-None-Match: * lets one of many writers of a key be first, and refuses the others', async () => {
+    const { s3 } = await testCloud()
+    await s3.send(new CreateBucketCommand({ Bucket }))
+    const writers = Array.from({ length: 8 }, (_, n) => `writer ${n}`)
+    const write = (Body: string) =>
+      s3.send(new PutObjectCommand({ Bucket, Key: 'a/é.txt', Body, IfNoneMatch: '*' })).then(
+        () => Body,
+        (error) => `${error.name} ${error.$metadata.httpStatusCode}`,
+      )
+    const answers = await Promise.all(writers.map(write))
+    const first = answers.filter((answer) => answer.startsWith('writer'))
+    expect(first).toHaveLength(1)
+    expect(new Set(answers)).toEqual(new Set([...first, 'PreconditionFailed 412']))
+    const object = await s3.send(new GetObjectCommand({ Bucket, Key: 'a/é.txt' }))
+    expect(await object.Body?.transformToString()).toBe(first[0])
+  })
+
   it('lists each folder once, whatever the size of the pages', async () => {
     const keys = [
       '1.jpg',
