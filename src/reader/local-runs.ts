@@ -1,14 +1,13 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallCounter } from '../aws/clients.ts'
-import { type DiskWatch, diskError, isFull } from '../daemon/append-log.ts'
+import type { DiskWatch } from '../daemon/append-log.ts'
 import { InTurn } from '../daemon/in-turn.ts'
 import type { Log } from '../daemon/log.ts'
-import { pause } from '../daemon/stop-signal.ts'
 import type { CallCounts, Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { isForeignRunId, isRunId } from '../protocol/run-id.ts'
 import { Ledger, ledgerPath, runFolder } from './ledger.ts'
-import { isRunFinished, publishRun, repairLatest } from './publish.ts'
+import { isRunFinished, publishRun, repairLatest, whenThereIsRoom } from './publish.ts'
 import type { RunBook, RunProgress, Standing } from './run-book.ts'
 import { sortedOutcomes } from './sorted-outcomes.ts'
 
@@ -63,10 +62,6 @@ export class LocalRuns implements RunBook {
   /** The ledgers of runs that are not closed. */
   get openLedgers(): Ledger[] {
     return [...this.#open.values()].map(({ ledger }) => ledger)
-  }
-
-  isClosed(run: string): boolean {
-    return this.#closed.has(run)
   }
 
   async standing(run: string, n: number): Promise<Standing> {
@@ -164,11 +159,11 @@ export class LocalRuns implements RunBook {
   }
 
   async #publish(ledger: Ledger): Promise<void> {
-    const { stateDir, log, onFinished } = this.#parts
+    const { stateDir, log, watch, onFinished } = this.#parts
     const { run, end, texts, failures } = ledger
     const head = this.#head(ledger, end ?? { count: 0, images: 0, failed: 0 })
     const outcomes = () => sortedOutcomes(ledgerPath(stateDir, run), head.count, runFolder(stateDir, run))
-    await this.#untilThereIsRoom(() => publishRun(stateDir, head, outcomes))
+    await whenThereIsRoom(stateDir, watch, () => publishRun(stateDir, head, outcomes))
     this.#close(run)
     await ledger.close()
     log.info(`run ${run} is complete`, {
@@ -195,19 +190,6 @@ export class LocalRuns implements RunBook {
     const { count, images, failed } = end
     const calls = this.#callsOf(run)
     return { run, bucket, label, count, images, detectorFailed: failed, texts, failures, finishedAt, calls }
-  }
-
-  async #untilThereIsRoom(write: () => Promise<void>): Promise<void> {
-    const { watch, stateDir } = this.#parts
-    for (;;) {
-      try {
-        return await write()
-      } catch (error) {
-        if (!isFull(error) || watch.giveUp.aborted) throw diskError(stateDir, error)
-        watch.full(stateDir)
-        await pause(1000, watch.giveUp)
-      }
-    }
   }
 
   /** Requests of a run: those of earlier processes and those since this one opened it. */

@@ -1,6 +1,7 @@
 import { copyFile, open, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { diskError, isFull, makeDurableFolder, syncFolder } from '../daemon/append-log.ts'
+import { type DiskWatch, diskError, isFull, makeDurableFolder, syncFolder } from '../daemon/append-log.ts'
+import { pause } from '../daemon/stop-signal.ts'
 import type { Outcome } from '../protocol/outcomes.ts'
 import {
   type ResultsHead,
@@ -12,6 +13,7 @@ import {
 import { runFolder } from './ledger.ts'
 
 const headBytes = 8192
+const roomMilliseconds = 1000
 
 /** results.txt and results.json of a run, each written whole: temporary file, fsync, rename, fsync of the folder. */
 export async function publishRun(
@@ -47,6 +49,24 @@ export async function publishCopy(
     }
     await showRun(stateDir, run)
   })
+}
+
+/** Writes again and again while the disk is full. @throws what is thrown for another reason; {ImgpipeError} `disk` when it is to give up */
+export async function whenThereIsRoom<T>(
+  stateDir: string,
+  watch: DiskWatch,
+  write: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!isFull(error)) throw error
+      if (watch.giveUp.aborted) throw diskError(stateDir, error)
+      watch.full(stateDir)
+      await pause(roomMilliseconds, watch.giveUp)
+    }
+  }
 }
 
 async function withDiskErrors(folder: string, write: () => Promise<void>): Promise<void> {
@@ -108,9 +128,7 @@ async function showAsLatest(stateDir: string, run: string): Promise<void> {
 }
 
 /** The run that finished last, by what its results.json says; undefined when none has. */
-export async function latestFinished(
-  stateDir: string,
-): Promise<{ run: string; finishedAt: number } | undefined> {
+async function latestFinished(stateDir: string): Promise<{ run: string; finishedAt: number } | undefined> {
   let latest: { run: string; finishedAt: number } | undefined
   for (const run of await finishedRuns(stateDir)) {
     const finishedAt = await finishedAtOf(stateDir, run)

@@ -7,10 +7,10 @@ import type { Log } from '../daemon/log.ts'
 import { pause } from '../daemon/stop-signal.ts'
 import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { Ledger, runFolder } from './ledger.ts'
-import { finishedRuns, publishCopy, repairLatest, writeRun } from './publish.ts'
+import { finishedRuns, publishCopy, repairLatest, whenThereIsRoom, writeRun } from './publish.ts'
 import type { RunBook, RunProgress, Standing } from './run-book.ts'
 import { gatherOutcomes } from './shared-outcomes.ts'
-import type { SharedStore } from './shared-store.ts'
+import type { SharedStore, StoredEnd } from './shared-store.ts'
 
 export interface SharedRunsParts {
   readonly stateDir: string
@@ -38,7 +38,7 @@ export class SharedRuns implements RunBook {
   readonly #ledgers = new Map<string, Promise<Ledger>>()
   readonly #closed: Set<string>
   readonly #fetching = new Map<string, Promise<void>>()
-  /** all runs share stateDir/results.txt */
+  /** all runs share stateDir/results.txt, and a run's temporary files are written here and fetched over */
   readonly #publications = new InTurn()
   readonly #watching: Promise<void>
   #current: Ledger | undefined
@@ -81,15 +81,16 @@ export class SharedRuns implements RunBook {
     const { store, log } = this.#parts
     const ended = await store.putEnd(run, { ...end, at: Date.now() })
     if (ended.count !== end.count && !end.abandoned) return 'contradicted'
-    if (end.abandoned) {
+    // The first end counts: a run that was ended before it was given up has all its messages.
+    if (ended.abandoned) {
       log.warn(`run ${run} was given up by its detector: it is closed without a result`)
-      await store.putMarker(run, Date.now(), 'abandoned')
+      await store.putMarker(run, ended.at, 'abandoned')
       return 'recorded'
     }
     const ledger = await this.#ledger(run)
-    if (!ledger.end) await ledger.record({ end, at: Date.now() })
-    await this.#untilComplete(run, end.count)
-    await this.#publish(run, end, ended.at)
+    if (!ledger.end) await ledger.record({ end: ended, at: Date.now() })
+    await this.#untilComplete(run, ended.count)
+    await this.#publish(run, ended)
     return 'recorded'
   }
 
@@ -122,21 +123,35 @@ export class SharedRuns implements RunBook {
     }
   }
 
+  async #publish(run: string, end: StoredEnd): Promise<void> {
+    const { store } = this.#parts
+    const { json, text, finishedAt } = await this.#publications.do(() =>
+      this.#whenThereIsRoom(() => this.#write(run, end)),
+    )
+    await store.putResult(run, 'results.txt', text)
+    await store.putResult(run, 'results.json', json)
+    await store.putMarker(run, finishedAt, 'complete')
+    await this.#fetch(run)
+  }
+
   /** Whoever does this, and however often, writes the same bytes. */
-  async #publish(run: string, end: RunEnd, endedAt: number): Promise<void> {
+  async #write(run: string, end: StoredEnd) {
     const { store, stateDir, bucket, label } = this.#parts
     const folder = runFolder(stateDir, run)
     const { texts, failures, newestAt, sorted, remove } = await gatherOutcomes(store, run, end.count, folder)
-    const finishedAt = Math.max(endedAt, newestAt)
+    const finishedAt = Math.max(end.at, newestAt)
     const { count, images, failed: detectorFailed } = end
     const counts = { count, images, detectorFailed, texts, failures }
     const head = { run, bucket, label, ...counts, finishedAt: new Date(finishedAt).toISOString(), calls: {} }
     await writeRun(folder, head, sorted())
     await remove()
-    await store.putResult(run, 'results.txt', await readFile(join(folder, 'results.txt.tmp')))
-    await store.putResult(run, 'results.json', await readFile(join(folder, 'results.json.tmp')))
-    await store.putMarker(run, finishedAt, 'complete')
-    await this.#fetch(run)
+    const json = await readFile(join(folder, 'results.json.tmp'))
+    const text = await readFile(join(folder, 'results.txt.tmp'))
+    return { json, text, finishedAt }
+  }
+
+  #whenThereIsRoom<T>(write: () => Promise<T>): Promise<T> {
+    return whenThereIsRoom(this.#parts.stateDir, this.#parts.watch, write)
   }
 
   async #watchForResults(since: number): Promise<void> {
@@ -168,7 +183,7 @@ export class SharedRuns implements RunBook {
     const { store, stateDir, log, onFinished } = this.#parts
     const json = await store.result(run, 'results.json')
     const text = await store.result(run, 'results.txt')
-    await this.#publications.do(() => publishCopy(stateDir, run, { json, text }))
+    await this.#publications.do(() => this.#whenThereIsRoom(() => publishCopy(stateDir, run, { json, text })))
     await this.#close(run)
     log.info(`run ${run} is complete`, { results: join(stateDir, 'results.txt') })
     onFinished(run)

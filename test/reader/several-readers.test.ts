@@ -1,8 +1,10 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CreateBucketCommand } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterEach, expect, test } from 'vitest'
+import { endMessage } from '../../src/protocol/messages.ts'
 import { Random } from '../support/random.ts'
 import { simulatedPicture } from '../support/simulated-vision.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
@@ -78,3 +80,41 @@ test('a reader that joins after the run was finished has its result too', async 
   await cloud.drained()
   for (const reader of [first, second]) expect(await reader.stop()).toMatchObject({ code: 0 })
 })
+
+test('of two ends of a shared run the first counts, also when the second gives the run up', async () => {
+  cloud = await TestCloud.start()
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
+  const truth = await fill(6)
+  expect(await cloud.detector().exited).toMatchObject({ code: 0 })
+  // Rekognition is down until all six pictures and both ends are in hand: neither end finds the run complete.
+  const heal = cloud.proxy.add({
+    service: 'rekognition',
+    share: 1,
+    fault: { kind: 'refuse', refusal: 'unavailable' },
+  })
+  const reader = startReader('b1')
+  await until(storedEnd)
+  const [run = ''] = await storedRuns()
+  const { body, attributes } = endMessage({ run, count: 6, images: 6, failed: 0, abandoned: true })
+  const late = { QueueUrl: cloud.queueUrl, MessageBody: body, MessageAttributes: attributes }
+  await cloud.sqs.send(new SendMessageCommand(late))
+  await until(async () => (await cloud.messages()).inFlight === 8)
+  heal()
+  await until(async () => (await resultsOf('b1')) !== undefined)
+  expect(await resultsOf('b1')).toBe(truth)
+  await cloud.drained()
+  expect(await reader.stop()).toMatchObject({ code: 0 })
+})
+
+async function storedKeys(): Promise<string[]> {
+  const { Contents = [] } = await cloud.s3.send(new ListObjectsV2Command({ Bucket: resultsBucket }))
+  return Contents.flatMap(({ Key }) => Key ?? [])
+}
+
+async function storedEnd(): Promise<boolean> {
+  return (await storedKeys()).some((key) => key.endsWith('/end.json'))
+}
+
+async function storedRuns(): Promise<string[]> {
+  return (await storedKeys()).flatMap((key) => /^runs\/([^/]+)\/end\.json$/.exec(key)?.[1] ?? [])
+}
