@@ -2,10 +2,9 @@
 const catchUpMs = 100
 /** … but never so that a second holds more calls than the rate says, with four ms for the way there. */
 const secondMs = 1004
-const frequentShare = 0.99
+const share = 0.995
 /** Seldom calls are not moved together at all: a bucket may hold one only. */
 const seldomRate = 10
-const seldomShare = 0.995
 
 /** A rate that is set: even spacing a little below it, and in no second more calls than it says. */
 export class FixedRate {
@@ -17,7 +16,7 @@ export class FixedRate {
   /** @param maxRequestsPerSecond more than 0 */
   constructor(maxRequestsPerSecond: number) {
     const isSeldom = maxRequestsPerSecond <= seldomRate
-    this.rate = maxRequestsPerSecond * (isSeldom ? seldomShare : frequentShare)
+    this.rate = maxRequestsPerSecond * share
     this.catchUpMs = isSeldom ? 0 : catchUpMs
     this.#mostPerSecond = Math.max(1, Math.floor(maxRequestsPerSecond))
   }

@@ -8,6 +8,8 @@ const lowestRate = 0.5
 const highestRate = 2000
 /** The ramp doubles in so many ms. */
 const doublingMs = 240
+/** So many answers show more than the smallest quota's bucket: the ramp doubles once more, at once. */
+const answersToJump = 8
 /** In the ramp so many calls may go before the first answer, and so many more with each answer … */
 const unansweredFirst = 6
 const startsPerAnswer = 8
@@ -22,7 +24,7 @@ const pauseMs = { most: 306, rowOf: 6, mostOfAll: 5000 }
  * Finds the highest rate that a service admits, from its answers alone; made for token buckets of any size and
  * for limits per second.
  *
- * Ramp: the rate doubles every quarter of a second, up to the first throttled call.
+ * Ramp: the rate doubles every quarter of a second, and once with the first answers, up to the first throttled call.
  * Search: what was admitted between two throttled calls tells the quota (pace-estimate.ts), with a doubt of how much
  * higher it may be. The rate rises from the estimate, slowly through the doubt and then faster, the longer nothing
  * is throttled (pace-rise.ts); the next throttled call makes the next estimate. So the rate stays within a percent
@@ -90,6 +92,7 @@ export class QuotaSearch {
 
   succeeded(): void {
     this.#answered += 1
+    if (this.#isRamping && this.#answered === answersToJump) this.#rate *= 2
   }
 
   throttled(ticket: Ticket): void {
