@@ -1,5 +1,10 @@
-const firstLimit = 16
+/** At the start, and so many more with each answer to a limit that was reached. */
+const usual = { first: 16, growth: 2 }
+/** The same after a crash. It may come again, and all that is in flight then is paid for twice. */
+const careful = { first: 6, growth: 0.125 }
 const highestLimit = 1000
+/** So few calls at a time do not slow a service down. */
+const noBurden = 8
 /** Answers in one reading of the latency. */
 const answersPerReading = 12
 /** So much slower than when it was unburdened, and the service is only queueing what it gets. */
@@ -14,12 +19,20 @@ const tolerableMs = 3000
  * flight would only wait longer there and run into timeouts, so the limit shrinks towards where that began.
  */
 export class InFlightLimit {
-  #limit = firstLimit
+  readonly #growth: number
+  #limit: number
   #inFlight = 0
   #wasFull = false
   #reading: number[] = []
   #unburdenedMs = Number.POSITIVE_INFINITY
   #slow = false
+
+  /** @param isCareful after a crash: begins with few, and doubles within some latencies only */
+  constructor({ isCareful = false } = {}) {
+    const { first, growth } = isCareful ? careful : usual
+    this.#limit = first
+    this.#growth = growth
+  }
 
   get limit(): number {
     return Math.floor(this.#limit)
@@ -44,16 +57,16 @@ export class InFlightLimit {
     if (latencyMs === undefined) return
     this.#reading.push(latencyMs)
     if (this.#reading.length >= answersPerReading) this.#read()
-    if (this.#wasFull && !this.#slow) this.#limit = Math.min(highestLimit, this.#limit + 2)
+    if (this.#wasFull && !this.#slow) this.#limit = Math.min(highestLimit, this.#limit + this.#growth)
   }
 
   #read(): void {
     const median = this.#reading.sort((a, b) => a - b)[answersPerReading >> 1] ?? 0
     this.#reading = []
-    // What was fast once may have become slower for good: the memory of it fades by 2 % a reading.
-    this.#unburdenedMs = Math.min(median, this.#unburdenedMs * 1.02)
+    // What was fast once may have become slower for good: what it takes with few calls is what it takes.
+    this.#unburdenedMs = this.#inFlight <= noBurden ? median : Math.min(median, this.#unburdenedMs)
     this.#slow = median > Math.max(tolerableMs, slowdownTolerated * this.#unburdenedMs)
-    if (this.#slow) this.#limit = Math.max(2, this.#limit * 0.8)
+    if (this.#slow) this.#limit = Math.max(noBurden, this.#limit * 0.8)
     this.#wasFull = !this.hasRoom
   }
 }

@@ -9,12 +9,20 @@ const longestTimeoutMs = 60_000
 /** A call is given up after so many times the usual latency. */
 const timeoutLatencies = 8
 
+export interface PacedCallsOptions {
+  /** 0 = find the quota */
+  readonly maxRequestsPerSecond: number
+  /** after a crash: few calls at a time at first */
+  readonly isCareful?: boolean
+  readonly stop: StopSignals
+}
+
 /**
  * One Rekognition operation, called as fast as its quota allows: each call waits for its turn, a throttled one
  * waits for another, and every one ends, at the latest by its timeout.
  */
 export class PacedCalls {
-  readonly inFlight = new InFlightLimit()
+  readonly inFlight: InFlightLimit
   readonly #pace: Pace
   readonly #stop: StopSignals
   readonly #waiting: Waiter[] = []
@@ -22,8 +30,9 @@ export class PacedCalls {
   #usualLatencyMs = 2000
   #throttled = 0
 
-  constructor(options: { maxRequestsPerSecond: number; stop: StopSignals }) {
+  constructor(options: PacedCallsOptions) {
     this.#stop = options.stop
+    this.inFlight = new InFlightLimit(options)
     this.#pace = new Pace({
       maxRequestsPerSecond: options.maxRequestsPerSecond,
       now: () => performance.now(),

@@ -5,10 +5,9 @@ import {
   type Label,
   type RekognitionClient,
 } from '@aws-sdk/client-rekognition'
-import type { StopSignals } from '../daemon/stop-signal.ts'
 import type { BoxTuple } from '../protocol/messages.ts'
 import type { TextLine } from '../protocol/outcomes.ts'
-import { PacedCalls } from './paced-calls.ts'
+import { PacedCalls, type PacedCallsOptions } from './paced-calls.ts'
 
 /** Rekognition takes so many bytes in the request itself (limits page: 5 MiB); an S3Object may have 15 MB. */
 export const mostInlineBytes = 5 * 1024 * 1024
@@ -27,40 +26,32 @@ export interface LabelFinding {
 }
 
 /** One of Rekognition's operations, paced; every call throws `Fault` or `Stopped`. */
-export class LabelDetection {
+class Detection {
   readonly calls: PacedCalls
-  readonly #client: RekognitionClient
+  protected readonly client: RekognitionClient
 
-  constructor(client: RekognitionClient, options: { maxRequestsPerSecond: number; stop: StopSignals }) {
-    this.#client = client
+  constructor(client: RekognitionClient, options: PacedCallsOptions) {
+    this.client = client
     this.calls = new PacedCalls(options)
   }
+}
 
+export class LabelDetection extends Detection {
   /** @param minConfidence inclusive, as Rekognition has it: the caller decides what is strictly more */
   async detect(picture: PictureSource, minConfidence: number): Promise<LabelFinding[]> {
     const command = new DetectLabelsCommand({ Image: imageOf(picture), MinConfidence: minConfidence })
-    const { Labels = [] } = await this.calls.call((abortSignal) =>
-      this.#client.send(command, { abortSignal }),
-    )
+    const { Labels = [] } = await this.calls.call((abortSignal) => this.client.send(command, { abortSignal }))
     return Labels.map(toFinding)
   }
 }
 
-export class TextDetection {
-  readonly calls: PacedCalls
-  readonly #client: RekognitionClient
-
-  constructor(client: RekognitionClient, options: { maxRequestsPerSecond: number; stop: StopSignals }) {
-    this.#client = client
-    this.calls = new PacedCalls(options)
-  }
-
+export class TextDetection extends Detection {
   /** @returns the LINE detections with at least `minConfidence`; words would only repeat them */
   async detect(picture: PictureSource, minConfidence: number): Promise<TextLine[]> {
     // Set, because its default is documented both as 80 and as 0; words are not what is filtered here.
     const Filters = { WordFilter: { MinConfidence: 0 } }
     const command = new DetectTextCommand({ Image: imageOf(picture), Filters })
-    const answer = await this.calls.call((abortSignal) => this.#client.send(command, { abortSignal }))
+    const answer = await this.calls.call((abortSignal) => this.client.send(command, { abortSignal }))
     return (answer.TextDetections ?? []).flatMap(({ Type, DetectedText = '', Confidence = 0, Geometry }) => {
       if (Type !== 'LINE' || DetectedText.trim() === '' || Confidence < minConfidence) return []
       const polygon = (Geometry?.Polygon ?? []).map(({ X = 0, Y = 0 }) => [rounded(X), rounded(Y)] as const)

@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { Batches } from './batches.ts'
 import { ImgpipeError } from './exit-codes.ts'
+import { wholeLines } from './lines.ts'
 import { pause } from './stop-signal.ts'
 
 /** What an append log tells about its disk, and when it must stop waiting for room. */
@@ -113,11 +113,15 @@ export async function* readLog<Line extends object>(
   onGarbage: (lineNumber: number) => void,
 ): AsyncGenerator<Line> {
   let lineNumber = 0
-  for await (const text of wholeLines(path)) {
-    lineNumber++
-    const record = parsed(text)
-    if (typeof record === 'object' && record !== null && !Array.isArray(record)) yield record as Line
-    else onGarbage(lineNumber)
+  try {
+    for await (const text of wholeLines(path)) {
+      lineNumber++
+      const record = parsed(text)
+      if (typeof record === 'object' && record !== null && !Array.isArray(record)) yield record as Line
+      else onGarbage(lineNumber)
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw diskError(path, error)
   }
 }
 
@@ -133,28 +137,6 @@ export async function readTail<Line extends object>(path: string, mostBytes = ta
     return lines.map(parsed).filter((record): record is Line => typeof record === 'object' && record !== null)
   } finally {
     await file.close()
-  }
-}
-
-/** Splits at LF alone: Node's readline would also split at U+2028, which JSON leaves inside a line. */
-async function* wholeLines(path: string): AsyncGenerator<string> {
-  let rest: Buffer = Buffer.alloc(0)
-  for await (const chunk of chunksOf(path)) {
-    const bytes = rest.length > 0 ? Buffer.concat([rest, chunk]) : chunk
-    let start = 0
-    for (let end = bytes.indexOf(newline); end >= 0; end = bytes.indexOf(newline, start)) {
-      yield bytes.toString('utf8', start, end)
-      start = end + 1
-    }
-    rest = bytes.subarray(start)
-  }
-}
-
-async function* chunksOf(path: string): AsyncGenerator<Buffer> {
-  try {
-    yield* createReadStream(path) as AsyncIterable<Buffer>
-  } catch (error) {
-    if (codeOf(error) !== 'ENOENT') throw diskError(path, error)
   }
 }
 

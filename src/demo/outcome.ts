@@ -1,7 +1,6 @@
-import { createReadStream } from 'node:fs'
 import { join, relative } from 'node:path'
-import { createInterface } from 'node:readline'
 import { readLog } from '../daemon/append-log.ts'
+import { wholeLines } from '../daemon/lines.ts'
 import { type JournalLine, journalPath } from '../detector/journal.ts'
 import { displaySafe } from '../protocol/display.ts'
 import { findRun } from '../report/find-run.ts'
@@ -36,7 +35,7 @@ export function shortPath(path: string): string {
 async function head(path: string): Promise<{ lines: string[]; more: number }> {
   const lines: string[] = []
   let more = 0
-  for await (const line of createInterface({ input: createReadStream(path) })) {
+  for await (const line of wholeLines(path)) {
     if (lines.length < mostLines) lines.push(line)
     else more++
   }

@@ -5,6 +5,7 @@ import { Queue } from '../aws/queue.ts'
 import { untilItWorks } from '../aws/retry.ts'
 import type { Settings } from '../config/schema.ts'
 import type { DiskWatch } from '../daemon/append-log.ts'
+import { diskWatch } from '../daemon/disk-watch.ts'
 import { ImgpipeError } from '../daemon/exit-codes.ts'
 import { endMessage } from '../protocol/messages.ts'
 import { newRunId } from '../protocol/run-id.ts'
@@ -20,7 +21,7 @@ import {
 } from './journal.ts'
 import { type DetectorParts, DetectorRun, giveUpMilliseconds } from './run.ts'
 
-export type DetectContext = Omit<DetectorParts, 'queue' | 'byReference'>
+export type DetectContext = Omit<DetectorParts, 'queue' | 'byReference' | 'isResumed'>
 
 /**
  * Worker A: one run over the bucket, or the rest of one that was interrupted.
@@ -32,17 +33,17 @@ export async function detect(context: DetectContext): Promise<RunState> {
   const { settings, clients, troubles, stop, log } = context
   const queue = await Queue.open(clients.sqs, settings.queue, { troubles, stop, giveUpMilliseconds })
   const byReference = await isWhereRekognitionIs(context)
-  const watch = diskWatch(context)
-  const state =
-    (await settleEarlierRuns(context, watch, queue)) ??
-    newRunState(newRunId(new Date()), runSettings(settings), Date.now())
+  const watch = diskWatch(context, 'waiting for room')
+  const resumed = await settleEarlierRuns(context, watch, queue)
+  const state = resumed ?? newRunState(newRunId(new Date()), runSettings(settings), Date.now())
   const journal = await openJournal(settings.stateDir, state.run, watch)
   try {
     if (judgedImages(state) === 0)
       await journal.append({ run: state.run, settings: state.settings, at: state.startedAt })
     clients.calls.add(state.calls)
     context.manager.ready()
-    const isDone = await new DetectorRun({ ...context, queue, byReference }, state, journal).go()
+    const parts = { ...context, queue, byReference, isResumed: resumed !== undefined }
+    const isDone = await new DetectorRun(parts, state, journal).go()
     logEnd(context, state, isDone)
     return state
   } finally {
@@ -141,14 +142,6 @@ function runSettings({
   region,
 }: Settings): RunSettings {
   return { bucket, prefix, maxImages, label, minConfidence, queue, region }
-}
-
-function diskWatch({ log, stop }: DetectContext): DiskWatch {
-  return {
-    full: (path) => log.warn(`the disk is full: ${path} cannot grow; waiting for room`),
-    roomAgain: (path) => log.info(`there is room again: ${path} grows`),
-    giveUp: stop.soft,
-  }
 }
 
 function logEnd({ log, manager }: DetectContext, state: RunState, isDone: boolean): void {

@@ -35,6 +35,8 @@ export interface DetectorParts {
   readonly clients: Clients
   readonly queue: Queue
   readonly byReference: boolean
+  /** whether the run was interrupted before: it may be again */
+  readonly isResumed: boolean
   readonly log: Log
   readonly manager: ServiceManager
   readonly troubles: Troubles
@@ -69,12 +71,12 @@ export class DetectorRun {
   #isCounting = false
 
   constructor(parts: DetectorParts, state: RunState, journal: AppendLog<JournalLine>) {
-    const { settings, clients, stop, troubles } = parts
+    const { settings, clients, stop, troubles, isResumed: isCareful } = parts
     const { maxRequestsPerSecond, maxAttempts, bucket, minConfidence } = settings
     this.#parts = parts
     this.#state = state
     this.#journal = journal
-    this.#labels = new LabelDetection(clients.rekognition, { maxRequestsPerSecond, stop })
+    this.#labels = new LabelDetection(clients.rekognition, { maxRequestsPerSecond, isCareful, stop })
     this.#pictures = new Pictures(clients.s3, stop)
     this.#attempts = new Attempts({
       what: 'detect labels',

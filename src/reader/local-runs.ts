@@ -1,13 +1,11 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { CallCounter } from '../aws/clients.ts'
 import type { DiskWatch } from '../daemon/append-log.ts'
 import { InTurn } from '../daemon/in-turn.ts'
 import type { Log } from '../daemon/log.ts'
 import type { CallCounts, Outcome, RunEnd } from '../protocol/outcomes.ts'
-import { isForeignRunId, isRunId } from '../protocol/run-id.ts'
 import { Ledger, ledgerPath, runFolder } from './ledger.ts'
-import { isRunFinished, publishRun, repairLatest, whenThereIsRoom } from './publish.ts'
+import { isRunFinished, publishRun, repairLatest, runsIn, whenThereIsRoom } from './publish.ts'
 import type { RunBook, RunProgress, Standing } from './run-book.ts'
 import { sortedOutcomes } from './sorted-outcomes.ts'
 
@@ -38,6 +36,7 @@ export class LocalRuns implements RunBook {
   readonly #opening = new Map<string, Promise<Ledger>>()
   #checkpointAt = performance.now()
   #lastFinishedAt = 0
+  #isResumed = false
   #latest: string | undefined
 
   /** Reads what is there, and finishes what a crash kept from being published. */
@@ -45,11 +44,16 @@ export class LocalRuns implements RunBook {
     const runs = new LocalRuns(parts)
     runs.#lastFinishedAt = (await repairLatest(parts.stateDir))?.finishedAt ?? 0
     for (const run of await runsIn(parts.stateDir)) await runs.#load(run)
+    runs.#isResumed = runs.#open.size > 0
     return runs
   }
 
   private constructor(parts: LocalRunsParts) {
     this.#parts = parts
+  }
+
+  get isResumed(): boolean {
+    return this.#isResumed
   }
 
   get progress(): RunProgress | undefined {
@@ -202,9 +206,4 @@ export class LocalRuns implements RunBook {
     }
     return total
   }
-}
-
-async function runsIn(stateDir: string): Promise<string[]> {
-  const names = await readdir(join(stateDir, 'runs')).catch(() => [])
-  return names.filter((name) => isRunId(name) || isForeignRunId(name)).sort()
 }

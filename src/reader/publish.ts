@@ -10,6 +10,7 @@ import {
   resultsJsonStart,
   resultsLine,
 } from '../protocol/results.ts'
+import { isForeignRunId, isRunId } from '../protocol/run-id.ts'
 import { runFolder } from './ledger.ts'
 
 const headBytes = 8192
@@ -57,9 +58,11 @@ export async function whenThereIsRoom<T>(
   watch: DiskWatch,
   write: () => Promise<T>,
 ): Promise<T> {
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     try {
-      return await write()
+      const written = await write()
+      if (!isFirst) watch.roomAgain(stateDir)
+      return written
     } catch (error) {
       if (!isFull(error)) throw error
       if (watch.giveUp.aborted) throw diskError(stateDir, error)
@@ -146,9 +149,15 @@ export async function repairLatest(
   return latest
 }
 
+/** The runs of which there is anything on this disk, the earliest first. */
+export async function runsIn(stateDir: string): Promise<string[]> {
+  const names = await readdir(join(stateDir, 'runs')).catch(() => [])
+  return names.filter((name) => isRunId(name) || isForeignRunId(name)).sort()
+}
+
 /** The runs whose results are on this disk. */
 export async function finishedRuns(stateDir: string): Promise<string[]> {
-  const runs = await readdir(join(stateDir, 'runs')).catch(() => [])
+  const runs = await runsIn(stateDir)
   const isFinished = await Promise.all(runs.map((run) => isRunFinished(stateDir, run)))
   return runs.filter((_, place) => isFinished[place])
 }

@@ -62,10 +62,14 @@ export class Reader {
   #wasFull = true
 
   constructor(parts: ReaderParts) {
-    const { settings, clients, stop, troubles, manager } = parts
+    const { settings, clients, stop, troubles, manager, book } = parts
     const { bucket, maxAttempts, maxRequestsPerSecond, minTextConfidence } = settings
     this.#parts = parts
-    const text = new TextDetection(clients.rekognition, { maxRequestsPerSecond, stop })
+    const text = new TextDetection(clients.rekognition, {
+      maxRequestsPerSecond,
+      isCareful: book.isResumed,
+      stop,
+    })
     const pictures = new Pictures(clients.s3, stop)
     this.#analyse = {
       attempts: new Attempts({

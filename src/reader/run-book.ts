@@ -18,6 +18,8 @@ export type Standing = 'open' | 'settled' | 'contradicted'
 
 /** Which pictures of which runs have their outcome: on this reader's disk, or agreed on with other readers. */
 export interface RunBook {
+  /** whether a run was open when this process began: an earlier one was interrupted, and this may be too */
+  readonly isResumed: boolean
   standing(run: string, n: number): Promise<Standing>
   /** @returns when the outcome is durable, so that its message may be deleted */
   record(run: string, outcome: Outcome): Promise<void>

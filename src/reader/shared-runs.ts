@@ -7,7 +7,7 @@ import type { Log } from '../daemon/log.ts'
 import { pause } from '../daemon/stop-signal.ts'
 import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { Ledger, runFolder } from './ledger.ts'
-import { finishedRuns, publishCopy, repairLatest, whenThereIsRoom, writeRun } from './publish.ts'
+import { finishedRuns, publishCopy, repairLatest, runsIn, whenThereIsRoom, writeRun } from './publish.ts'
 import type { RunBook, RunProgress, Standing } from './run-book.ts'
 import { gatherOutcomes } from './shared-outcomes.ts'
 import type { SharedStore, StoredEnd } from './shared-store.ts'
@@ -34,6 +34,7 @@ const lookMilliseconds = { open: 2_000, idle: 15_000 }
  * fetches what has been finished, by whomever.
  */
 export class SharedRuns implements RunBook {
+  readonly isResumed: boolean
   readonly #parts: SharedRunsParts
   readonly #ledgers = new Map<string, Promise<Ledger>>()
   readonly #closed: Set<string>
@@ -45,11 +46,14 @@ export class SharedRuns implements RunBook {
 
   static async open(parts: SharedRunsParts): Promise<SharedRuns> {
     const latest = await repairLatest(parts.stateDir)
-    return new SharedRuns(parts, await finishedRuns(parts.stateDir), latest?.finishedAt ?? Date.now())
+    const finished = await finishedRuns(parts.stateDir)
+    const isResumed = (await runsIn(parts.stateDir)).length > finished.length
+    return new SharedRuns(parts, finished, isResumed, latest?.finishedAt ?? Date.now())
   }
 
-  private constructor(parts: SharedRunsParts, finished: string[], since: number) {
+  private constructor(parts: SharedRunsParts, finished: string[], isResumed: boolean, since: number) {
     this.#parts = parts
+    this.isResumed = isResumed
     this.#closed = new Set(finished)
     this.#watching = this.#watchForResults(since)
   }

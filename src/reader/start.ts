@@ -2,7 +2,7 @@ import { toFault } from '../aws/errors.ts'
 import { Pictures } from '../aws/pictures.ts'
 import { Queue } from '../aws/queue.ts'
 import { untilItWorks } from '../aws/retry.ts'
-import type { DiskWatch } from '../daemon/append-log.ts'
+import { diskWatch } from '../daemon/disk-watch.ts'
 import { ForeignRun } from './foreign-run.ts'
 import { HeldMessages } from './held-messages.ts'
 import { LocalRuns } from './local-runs.ts'
@@ -63,7 +63,8 @@ export async function read(
 async function openBook(context: ReadContext, onFinished: (run: string) => void) {
   const { settings, clients, troubles, stop, log } = context
   const { stateDir, bucket, label, resultsBucket } = settings
-  const common = { stateDir, bucket, label, log, watch: diskWatch(context), calls: clients.calls, onFinished }
+  const watch = diskWatch(context, 'no messages are taken until there is room')
+  const common = { stateDir, bucket, label, log, watch, calls: clients.calls, onFinished }
   if (resultsBucket !== '') {
     const store = new SharedStore(clients.s3, resultsBucket, { troubles, signal: stop.soft })
     return { book: await SharedRuns.open({ ...common, store, signal: stop.soft }), foreign: undefined }
@@ -80,21 +81,4 @@ async function findBucket({ settings, clients, troubles, stop }: ReadContext): P
       if (toFault(error).kind !== 'denied') throw error
     })
   await untilItWorks(look, { what: `read the bucket "${settings.bucket}"`, troubles, signal: stop.soft })
-}
-
-function diskWatch({ log, manager, stop }: ReadContext): DiskWatch {
-  let isTold = false
-  return {
-    full(path) {
-      manager.alive()
-      if (!isTold)
-        log.warn(`the disk is full: ${path} cannot grow; no messages are taken until there is room`)
-      isTold = true
-    },
-    roomAgain(path) {
-      log.info(`there is room again: ${path} grows`)
-      isTold = false
-    },
-    giveUp: stop.soft,
-  }
 }

@@ -1,5 +1,5 @@
 import { ImgpipeError } from '../daemon/exit-codes.ts'
-import { linesOf } from './lines.ts'
+import { wholeLines } from '../daemon/lines.ts'
 import { type PictureRecord, pictureRecord, type RunFacts, runFacts, withLedgerLine } from './records.ts'
 import { type Timeline, TimelineRecorder } from './timeline.ts'
 
@@ -71,7 +71,7 @@ class StoryRecorder {
 async function readResults(file: string, recorder: StoryRecorder): Promise<RunFacts> {
   let header = ''
   let inHeader = true
-  for await (const line of linesOf(file)) {
+  for await (const line of wholeLines(file)) {
     if (inHeader) {
       header += line
       inHeader = !endsHeader(line)
@@ -85,7 +85,7 @@ async function readResults(file: string, recorder: StoryRecorder): Promise<RunFa
 /** The facts at the head of a results.json; what follows is not read. */
 export async function readHeader(file: string): Promise<RunFacts> {
   let header = ''
-  for await (const line of linesOf(file)) {
+  for await (const line of wholeLines(file)) {
     header += line
     if (endsHeader(line)) break
   }
@@ -123,7 +123,7 @@ function notResults(file: string): ImgpipeError {
 async function readLedger(file: string, recorder: StoryRecorder): Promise<RunFacts> {
   let facts = runFacts({})
   const seen = new Set<number>()
-  for await (const line of linesOf(file)) {
+  for await (const line of wholeLines(file)) {
     const json = parsed(line)
     const picture = pictureRecord(json)
     facts = withLedgerLine(facts, json)

@@ -114,13 +114,13 @@ function everything(random: Random): FaultRule[] {
 }
 
 /**
- * A longer run as somebody from outside would put it together: 400 pictures, six kills, repeats, disorder, 3 % of
+ * A longer run as somebody from outside would put it together: 400 pictures, ten kills, repeats, disorder, 3 % of
  * all requests answered by 5xx, 1 % reset, and a quota of 80 calls a second.
  */
 export function independentPlan(seed: number): Plan {
   const random = new Random('independent', seed)
   const kills = () =>
-    Array.from({ length: 3 }, () => ({
+    Array.from({ length: 5 }, () => ({
       kind: 'kill' as const,
       afterRequests: random.between(20, 120),
       milliseconds: 0,
