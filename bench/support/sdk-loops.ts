@@ -8,20 +8,22 @@ import {
 } from '@aws-sdk/client-sqs'
 
 /**
- * What imgpipe is compared with, as a program: `node sdk-loops.ts WAY QUEUE-URL IN-FLIGHT`.
+ * What imgpipe is compared with, as a program: `node sdk-loops.ts WAY QUEUE-URL IN-FLIGHT [PER-SECOND]`.
+ * With PER-SECOND its Rekognition calls are spaced evenly; 0 or nothing = as fast as they go.
  *
  * adaptive    DetectLabels on each picture, the SDK's adaptive retries
  * one-by-one  DetectLabels on each picture, one after the other, the SDK's standard retries
  * labels      the bare calls of a detector: list, DetectLabels, SendMessageBatch
  * texts       the bare calls of a reader, until the queue is empty: receive, GetObject, DetectText, delete
  */
-const [way = '', queueUrl = '', inFlight = '1'] = process.argv.slice(2)
+const [way = '', queueUrl = '', inFlight = '1', perSecond = '0'] = process.argv.slice(2)
 const retries = way === 'adaptive' ? { retryMode: 'adaptive', maxAttempts: 100 } : { maxAttempts: 10 }
 const requestHandler = { httpAgent: { keepAlive: true, maxSockets: 1000 } }
 const rekognition = new RekognitionClient({ ...retries, requestHandler })
 const s3 = new S3Client({ requestHandler })
 const sqs = new SQSClient({ useQueueUrlAsEndpoint: false, requestHandler })
 const Bucket = 'pictures'
+let nextTurnAt = 0
 
 if (way === 'texts') await readTexts()
 else await labelPictures(way === 'labels')
@@ -29,6 +31,7 @@ else await labelPictures(way === 'labels')
 async function labelPictures(sends: boolean): Promise<void> {
   let cars: string[] = []
   await inParallel(keys(), async (Name) => {
+    await turn()
     const { Labels = [] } = await rekognition.send(
       new DetectLabelsCommand({ Image: { S3Object: { Bucket, Name } } }),
     )
@@ -68,7 +71,15 @@ async function readText(Key: string): Promise<void> {
   if (Key === '-1') return
   const { Body } = await s3.send(new GetObjectCommand({ Bucket, Key }))
   const Bytes = await Body?.transformToByteArray()
+  await turn()
   await rekognition.send(new DetectTextCommand({ Image: { Bytes } }))
+}
+
+async function turn(): Promise<void> {
+  if (perSecond === '0') return
+  const now = performance.now()
+  nextTurnAt = Math.max(now, nextTurnAt + 1000 / Number(perSecond))
+  if (nextTurnAt > now) await new Promise((resolve) => setTimeout(resolve, nextTurnAt - now))
 }
 
 async function* keys(): AsyncGenerator<string> {
