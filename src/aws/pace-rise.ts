@@ -24,9 +24,12 @@ const slowerPerShare = 20
 /** A rise beyond the doubt may throttle this share of the quiet calls when it ends. */
 const priceOfProbe = 0.0062
 const leastProbe = 0.04
-/** After so long without a throttled call the quota must be another: the rate doubles every other second. */
-const quietCallsBeforeDoubling = 100
-const quietMs = { least: 3000, most: 16_000, doubling: 2000 }
+/**
+ * After so many calls without a throttled one the quota must be another: the rate doubles, and again after each
+ * `doublingMs`. One that is Amazon's default is doubted later than one that may be what another process leaves.
+ */
+const patience = { calls: 60, doublingMs: 1000, usual: { calls: 100, doublingMs: 2000 } }
+const patienceMs = { least: 3000, most: 16_000 }
 /** Amazon gives no quota this low: it is rather shared, and becomes free when the other process is done. */
 const sharedBelow = { rate: 4.5, mostMs: 8000 }
 
@@ -61,9 +64,9 @@ function mostAbove({ doubt, rate }: Estimate, calls: number, { throttleMs }: Cir
   return Math.max(doubt, leastProbe, affordable)
 }
 
-function riseOverTime({ rate }: Estimate, { ms }: Quiet): number {
-  const { least, doubling } = quietMs
-  const most = rate < sharedBelow.rate ? sharedBelow.mostMs : quietMs.most
-  const patienceMs = Math.max(least, Math.min(most, (1000 * quietCallsBeforeDoubling) / rate))
-  return ms > patienceMs ? 2 ** ((ms - patienceMs) / doubling) : 1
+function riseOverTime({ rate, usual }: Estimate, { ms }: Quiet): number {
+  const { calls, doublingMs } = usual > 0 ? patience.usual : patience
+  const mostMs = rate < sharedBelow.rate ? sharedBelow.mostMs : patienceMs.most
+  const quietMs = Math.max(patienceMs.least, Math.min(mostMs, (1000 * calls) / rate))
+  return ms > quietMs ? 2 ** ((ms - quietMs) / doublingMs) : 1
 }

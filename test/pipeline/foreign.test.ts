@@ -1,11 +1,15 @@
 import { type MessageAttributeValue, ReceiveMessageCommand, SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterEach, expect, test } from 'vitest'
 import { TestCloud } from '../support/test-cloud.ts'
+import { killLeftWorkers } from '../support/worker-process.ts'
 import { expectedResults, numbered, putPictures } from './pictures.ts'
 
 let cloud: TestCloud
 
-afterEach(() => cloud.stop())
+afterEach(async () => {
+  await killLeftWorkers()
+  await cloud.stop()
+})
 
 async function send(body: string, attributes?: Record<string, MessageAttributeValue>): Promise<void> {
   const command = { QueueUrl: cloud.queueUrl, MessageBody: body, MessageAttributes: attributes }

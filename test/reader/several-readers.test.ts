@@ -8,14 +8,17 @@ import { endMessage } from '../../src/protocol/messages.ts'
 import { Random } from '../support/random.ts'
 import { simulatedPicture } from '../support/simulated-vision.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
-import type { WorkerProcess } from '../support/worker-process.ts'
+import { killLeftWorkers, type WorkerProcess } from '../support/worker-process.ts'
 
 const resultsBucket = 'agreed'
 const pictures = 150
 const readers = ['b1', 'b2', 'b3'] as const
 let cloud: TestCloud
 
-afterEach(() => cloud.stop())
+afterEach(async () => {
+  await killLeftWorkers()
+  await cloud.stop()
+})
 
 /** Starts a reader with a disk of its own; @returns the process */
 function startReader(name: string): WorkerProcess {
