@@ -70,8 +70,10 @@ export class Driver {
     return this.#driven.start(this.#accessKey)
   }
 
-  /** @returns false when the worker ended first */
+  /** @returns false when the worker ended first, or the work is over */
   async #reached(requests: number, end: AbortSignal): Promise<boolean> {
+    // It may have ended while the last act befell the worker; its event has passed then.
+    if (end.aborted) return false
     const given = new AbortController()
     const accessKey = this.#accessKey
     const mine = (request: { accessKey: string | undefined }) => request.accessKey === accessKey
