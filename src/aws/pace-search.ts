@@ -3,11 +3,11 @@ import { type Estimate, estimateQuota, fallenQuota, firstGuess } from './pace-es
 import { type Quiet, riseOver } from './pace-rise.ts'
 import { ThrottleRecord } from './pace-throttles.ts'
 
-const firstRate = 50
+const firstRate = { usual: 50, careful: 20 }
 const lowestRate = 0.5
 const highestRate = 2000
-/** The ramp doubles in so many ms. */
-const doublingMs = 240
+/** The ramp doubles in so many ms; after a crash, which may come again, no more is begun than what is soon done. */
+const doublingMs = { usual: 240, careful: 1000 }
 /** So many answers show more than the smallest quota's bucket: the ramp doubles once more, at once. */
 const answersToJump = 8
 /** In the ramp so many calls may go before the first answer, and so many more with each answer … */
@@ -37,9 +37,10 @@ export class QuotaSearch {
   readonly #throttles = new ThrottleRecord()
   /** When the calls of the last second were started. */
   readonly #lastSecond: number[] = []
-  #rate = firstRate
+  readonly #doublingMs: number
+  #rate: number
   #isRamping = true
-  #estimate: Estimate = { rate: firstRate, doubt: 1, isFirst: true, usual: 0, throttledAt: 0 }
+  #estimate: Estimate = { rate: 1, doubt: 1, isFirst: true, usual: 0, throttledAt: 0 }
   #estimatedAt = Number.NEGATIVE_INFINITY
   #quiet: Quiet = { calls: 0, ms: 0 }
   #started = 0
@@ -56,8 +57,10 @@ export class QuotaSearch {
   #lastStartAt = 0
   #pausedUntil = 0
 
-  constructor(now: () => number) {
+  constructor(now: () => number, isCareful: boolean) {
     this.#now = now
+    this.#rate = isCareful ? firstRate.careful : firstRate.usual
+    this.#doublingMs = isCareful ? doublingMs.careful : doublingMs.usual
   }
 
   get rate(): number {
@@ -114,7 +117,7 @@ export class QuotaSearch {
 
   #rise(elapsedMs: number): void {
     if (this.#isRamping) {
-      this.#rate = Math.min(highestRate, this.#rate * 2 ** (elapsedMs / doublingMs))
+      this.#rate = Math.min(highestRate, this.#rate * 2 ** (elapsedMs / this.#doublingMs))
       return
     }
     this.#quiet = { calls: this.#quiet.calls + 1, ms: this.#quiet.ms + elapsedMs }

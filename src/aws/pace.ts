@@ -4,6 +4,8 @@ import { QuotaSearch } from './pace-search.ts'
 export interface PaceOptions {
   /** Calls per second never to be exceeded; 0 = find the quota. */
   readonly maxRequestsPerSecond: number
+  /** after a crash, which may come again: the search begins gently */
+  readonly isCareful?: boolean
   /** Milliseconds on a clock that never goes back. */
   readonly now: () => number
 }
@@ -36,9 +38,10 @@ export class Pace {
   /** When the last call was to start, by the pace. */
   #lastSlot = Number.NEGATIVE_INFINITY
 
-  constructor({ maxRequestsPerSecond, now }: PaceOptions) {
+  constructor({ maxRequestsPerSecond, isCareful = false, now }: PaceOptions) {
     this.#now = now
-    this.#limit = maxRequestsPerSecond > 0 ? new FixedRate(maxRequestsPerSecond) : new QuotaSearch(now)
+    this.#limit =
+      maxRequestsPerSecond > 0 ? new FixedRate(maxRequestsPerSecond) : new QuotaSearch(now, isCareful)
   }
 
   get ratePerSecond(): number {

@@ -33,10 +33,7 @@ export class PacedCalls {
   constructor(options: PacedCallsOptions) {
     this.#stop = options.stop
     this.inFlight = new InFlightLimit(options)
-    this.#pace = new Pace({
-      maxRequestsPerSecond: options.maxRequestsPerSecond,
-      now: () => performance.now(),
-    })
+    this.#pace = new Pace({ ...options, now: () => performance.now() })
     options.stop.soft.addEventListener('abort', () => this.#turnAway())
   }
 

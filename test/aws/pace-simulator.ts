@@ -1,5 +1,6 @@
 import { InFlightLimit } from '../../src/aws/in-flight.ts'
 import { Pace, type Ticket } from '../../src/aws/pace.ts'
+import { Agenda } from './pace-agenda.ts'
 import { type Limiter, type LimiterKind, makeLimiter } from './pace-limiters.ts'
 
 export interface World {
@@ -24,6 +25,8 @@ export interface World {
 export interface Worker {
   pictures: number
   maxRequestsPerSecond?: number
+  /** After a crash. */
+  isCareful?: boolean
   /** When it starts (ms). */
   startsAt?: number
   /** When picture k (0, 1, 2 …) becomes available, ms after the start; all at once when absent. */
@@ -108,11 +111,12 @@ class Simulation {
   }
 
   #client(worker: Worker): Client {
-    const pace = new Pace({ maxRequestsPerSecond: worker.maxRequestsPerSecond ?? 0, now: () => this.#now })
+    const { maxRequestsPerSecond = 0, isCareful = false } = worker
+    const pace = new Pace({ maxRequestsPerSecond, isCareful, now: () => this.#now })
     const supplied = worker.supply ? 0 : worker.pictures
     const client: Client = {
       pace,
-      limit: new InFlightLimit(),
+      limit: new InFlightLimit({ isCareful }),
       waiting: supplied,
       unsupplied: worker.pictures - supplied,
       inFlight: 0,
@@ -194,50 +198,6 @@ class Simulation {
     this.#outcome.rates.push(first.pace.ratePerSecond)
     this.#events.add(this.#now + 100, () => this.#sampleRate())
   }
-}
-
-/** Things to do, in the order of time (a binary heap). */
-class Agenda {
-  readonly #heap: { at: number; order: number; action: () => void }[] = []
-  #order = 0
-
-  add(at: number, action: () => void): void {
-    const heap = this.#heap
-    const event = { at, order: this.#order++, action }
-    let i = heap.length
-    while (i > 0) {
-      const parent = heap[(i - 1) >> 1]
-      if (!parent || !isBefore(event, parent)) break
-      heap[i] = parent
-      i = (i - 1) >> 1
-    }
-    heap[i] = event
-  }
-
-  next(): { at: number; action: () => void } | undefined {
-    const heap = this.#heap
-    const first = heap[0]
-    const last = heap.pop()
-    if (!first || !last || heap.length === 0) return first
-    let i = 0
-    for (let child = heap[1]; child; child = heap[2 * i + 1]) {
-      let at = 2 * i + 1
-      const right = heap[at + 1]
-      if (right && isBefore(right, child)) {
-        child = right
-        at += 1
-      }
-      if (!isBefore(child, last)) break
-      heap[i] = child
-      i = at
-    }
-    heap[i] = last
-    return first
-  }
-}
-
-function isBefore(a: { at: number; order: number }, b: { at: number; order: number }): boolean {
-  return a.at < b.at || (a.at === b.at && a.order < b.order)
 }
 
 /** Numbers in [0, 1), the same for the same seed (mulberry32). */

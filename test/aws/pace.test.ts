@@ -80,6 +80,16 @@ describe('a quota that nobody has told', () => {
   })
 })
 
+describe('after a crash', () => {
+  it.each([50, 300])('begins with few calls, and comes to %i a second all the same', (quota) => {
+    const worker = { pictures: quota * 60, isCareful: true }
+    const { share, throttled, last } = play([worker], { quota: () => quota })
+    expect(last.starts.filter((at) => at < 1000).length).toBeLessThan(40)
+    expect(share).toBeGreaterThan(0.9)
+    expect(throttled).toBeLessThan(0.03)
+  })
+})
+
 describe('a quota that changes', () => {
   it.each([
     { from: 50, to: 25 },
