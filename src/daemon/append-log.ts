@@ -78,17 +78,7 @@ export class AppendLog<Line extends object> {
 
   async #write(lines: string[]): Promise<undefined> {
     const bytes = Buffer.from(lines.join(''))
-    for (let isFirst = true; ; isFirst = false) {
-      try {
-        await this.#writeOnce(bytes)
-        if (!isFirst) this.#watch.roomAgain(this.#path)
-        return undefined
-      } catch (error) {
-        if (!isFull(error) || this.#watch.giveUp.aborted) throw diskError(this.#path, error)
-        this.#watch.full(this.#path)
-        await pause(retryMilliseconds, this.#watch.giveUp)
-      }
-    }
+    await whenThereIsRoom(this.#path, this.#watch, () => this.#writeOnce(bytes))
   }
 
   /** What a full disk left of an earlier try is cut off first, so that no torn line ends up in the middle. */
@@ -99,7 +89,27 @@ export class AppendLog<Line extends object> {
       this.#size += bytes.length
     } catch (error) {
       await this.#file.truncate(this.#size).catch(() => undefined)
-      throw error
+      throw isFull(error) ? error : diskError(this.#path, error)
+    }
+  }
+}
+
+/** Writes again and again while the disk is full. @throws what is thrown for another reason; {ImgpipeError} `disk` when it is to give up */
+export async function whenThereIsRoom<T>(
+  path: string,
+  watch: DiskWatch,
+  write: () => Promise<T>,
+): Promise<T> {
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      const written = await write()
+      if (!isFirst) watch.roomAgain(path)
+      return written
+    } catch (error) {
+      if (!isFull(error)) throw error
+      if (watch.giveUp.aborted) throw diskError(path, error)
+      watch.full(path)
+      await pause(retryMilliseconds, watch.giveUp)
     }
   }
 }

@@ -1,11 +1,11 @@
 import { join } from 'node:path'
 import type { CallCounter } from '../aws/clients.ts'
-import type { DiskWatch } from '../daemon/append-log.ts'
+import { type DiskWatch, whenThereIsRoom } from '../daemon/append-log.ts'
 import { InTurn } from '../daemon/in-turn.ts'
 import type { Log } from '../daemon/log.ts'
 import type { CallCounts, Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { Ledger, ledgerPath, runFolder } from './ledger.ts'
-import { isRunFinished, publishRun, repairLatest, runsIn, whenThereIsRoom } from './publish.ts'
+import { isRunFinished, publishRun, repairLatest, runsIn } from './publish.ts'
 import type { RunBook, RunProgress, Standing } from './run-book.ts'
 import { sortedOutcomes } from './sorted-outcomes.ts'
 

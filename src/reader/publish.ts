@@ -1,7 +1,6 @@
 import { copyFile, open, readdir, rename, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type DiskWatch, diskError, isFull, makeDurableFolder, syncFolder } from '../daemon/append-log.ts'
-import { pause } from '../daemon/stop-signal.ts'
+import { diskError, isFull, makeDurableFolder, syncFolder } from '../daemon/append-log.ts'
 import type { Outcome } from '../protocol/outcomes.ts'
 import {
   type ResultsHead,
@@ -14,7 +13,6 @@ import { isForeignRunId, isRunId } from '../protocol/run-id.ts'
 import { runFolder } from './ledger.ts'
 
 const headBytes = 8192
-const roomMilliseconds = 1000
 
 /** results.txt and results.json of a run, each written whole: temporary file, fsync, rename, fsync of the folder. */
 export async function publishRun(
@@ -50,26 +48,6 @@ export async function publishCopy(
     }
     await showRun(stateDir, run)
   })
-}
-
-/** Writes again and again while the disk is full. @throws what is thrown for another reason; {ImgpipeError} `disk` when it is to give up */
-export async function whenThereIsRoom<T>(
-  stateDir: string,
-  watch: DiskWatch,
-  write: () => Promise<T>,
-): Promise<T> {
-  for (let isFirst = true; ; isFirst = false) {
-    try {
-      const written = await write()
-      if (!isFirst) watch.roomAgain(stateDir)
-      return written
-    } catch (error) {
-      if (!isFull(error)) throw error
-      if (watch.giveUp.aborted) throw diskError(stateDir, error)
-      watch.full(stateDir)
-      await pause(roomMilliseconds, watch.giveUp)
-    }
-  }
 }
 
 async function withDiskErrors(folder: string, write: () => Promise<void>): Promise<void> {

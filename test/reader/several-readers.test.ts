@@ -96,7 +96,7 @@ test('of two ends of a shared run the first counts, also when the second gives t
     fault: { kind: 'refuse', refusal: 'unavailable' },
   })
   const reader = startReader('b1')
-  await until(storedEnd)
+  await until(async () => (await storedRuns()).length > 0)
   const [run = ''] = await storedRuns()
   const { body, attributes } = endMessage({ run, count: 6, images: 6, failed: 0, abandoned: true })
   const late = { QueueUrl: cloud.queueUrl, MessageBody: body, MessageAttributes: attributes }
@@ -109,15 +109,8 @@ test('of two ends of a shared run the first counts, also when the second gives t
   expect(await reader.stop()).toMatchObject({ code: 0 })
 })
 
-async function storedKeys(): Promise<string[]> {
-  const { Contents = [] } = await cloud.s3.send(new ListObjectsV2Command({ Bucket: resultsBucket }))
-  return Contents.flatMap(({ Key }) => Key ?? [])
-}
-
-async function storedEnd(): Promise<boolean> {
-  return (await storedKeys()).some((key) => key.endsWith('/end.json'))
-}
-
+/** The runs whose end is in the store. */
 async function storedRuns(): Promise<string[]> {
-  return (await storedKeys()).flatMap((key) => /^runs\/([^/]+)\/end\.json$/.exec(key)?.[1] ?? [])
+  const { Contents = [] } = await cloud.s3.send(new ListObjectsV2Command({ Bucket: resultsBucket }))
+  return Contents.flatMap(({ Key = '' }) => /^runs\/([^/]+)\/end\.json$/.exec(Key)?.[1] ?? [])
 }
