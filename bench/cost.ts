@@ -4,7 +4,7 @@ import { cli, runProgram, type Usage, withStateDir } from './support/program.ts'
 import { publish } from './support/table.ts'
 
 /**
- * CPU and requests per picture, beside a bare loop of the same SDK calls at the same rate: a busier process finds
+ * CPU and requests per image, beside a bare loop of the same SDK calls at the same rate: a busier process finds
  * more to do each time that it wakes up, and needs less for each. The difference between two runs of different
  * lengths leaves out what starting costs.
  */
@@ -29,7 +29,7 @@ const bare =
   (cloud) =>
     runProgram([sdkLoops, way, cloud.queueUrl, inFlight, values.rate], cloud.environment)
 
-// Each picture has a car, so that reader and detector have the same number.
+// Each image has a car, so that reader and detector have the same number.
 const rows = [
   await compare('detector: list, DetectLabels, send', [detector], [bare('labels')]),
   await compare(
@@ -38,13 +38,13 @@ const rows = [
     [bare('labels'), bare('texts')],
   ),
 ]
-const rate = values.rate === '0' ? 'as fast as it goes' : `at ${values.rate} pictures a second`
-await publish({ name: 'cost', title: `CPU and requests per picture, ${rate}`, rows })
+const rate = values.rate === '0' ? 'as fast as it goes' : `at ${values.rate} images a second`
+await publish({ name: 'cost', title: `CPU and requests per image, ${rate}`, rows })
 
 /** Of both lists the last program is measured; those before it prepare. */
 async function compare(what: string, ours: Program[], bareLoop: Program[]) {
-  const own = await perPicture(ours)
-  const loop = await perPicture(bareLoop)
+  const own = await perImage(ours)
+  const loop = await perImage(bareLoop)
   return {
     what,
     'CPU ms': own.cpuMs.toFixed(2),
@@ -55,16 +55,16 @@ async function compare(what: string, ours: Program[], bareLoop: Program[]) {
   }
 }
 
-async function perPicture(programs: Program[]): Promise<{ cpuMs: number; sqs: number }> {
+async function perImage(programs: Program[]): Promise<{ cpuMs: number; sqs: number }> {
   const short = await measure(programs, few)
   const long = await measure(programs, many)
-  const pictures = many - few
-  return { cpuMs: (long.cpuMs - short.cpuMs) / pictures, sqs: (long.sqs - short.sqs) / pictures }
+  const images = many - few
+  return { cpuMs: (long.cpuMs - short.cpuMs) / images, sqs: (long.sqs - short.sqs) / images }
 }
 
-async function measure(programs: Program[], pictures: number): Promise<{ cpuMs: number; sqs: number }> {
+async function measure(programs: Program[], images: number): Promise<{ cpuMs: number; sqs: number }> {
   const cloud = await startCloud({
-    pictures,
+    images,
     quota: 0,
     burstSeconds: 1,
     medianMs: 100,

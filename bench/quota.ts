@@ -5,7 +5,7 @@ import { cli, runProgram, withStateDir } from './support/program.ts'
 import { publish } from './support/table.ts'
 
 /**
- * How near to the quota's bound, (pictures − burst) / quota, and how many calls are throttled on the way.
+ * How near to the quota's bound, (images − burst) / quota, and how many calls are throttled on the way.
  * The worker knows nothing of the quota. Time runs from the first call to the last answer at the service.
  */
 const { values } = parseArgs({
@@ -29,7 +29,7 @@ const sdkLoops = new URL('./support/sdk-loops.ts', import.meta.url).pathname
 interface Case {
   name: string
   quota: number
-  pictures: number
+  images: number
   /** Changes of the quota: from so many seconds after the first call on. */
   changes?: { afterSeconds: number; quota: number }[]
   processes?: number
@@ -58,23 +58,23 @@ function isFit(way: string, { quota, name, maxRequestsPerSecond }: Case): boolea
 
 function cases(): Case[] {
   const quotas = values.quotas.split(',').map(Number)
-  const constant = quotas.map((quota) => ({ name: `${quota}/s`, quota, pictures: quota * seconds }))
+  const constant = quotas.map((quota) => ({ name: `${quota}/s`, quota, images: quota * seconds }))
   if (!values.changes) return constant
   const half = { afterSeconds: seconds, quota: 25 }
   const twice = { afterSeconds: seconds, quota: 100 }
   return [
     ...constant,
-    { name: '50/s, then 25/s', quota: 50, pictures: 75 * seconds, changes: [half] },
-    { name: '50/s, then 100/s', quota: 50, pictures: 150 * seconds, changes: [twice] },
-    { name: '50/s for two processes', quota: 50, pictures: 50 * seconds, processes: 2 },
-    { name: '50/s, said beforehand', quota: 50, pictures: 50 * seconds, maxRequestsPerSecond: 50 },
+    { name: '50/s, then 25/s', quota: 50, images: 75 * seconds, changes: [half] },
+    { name: '50/s, then 100/s', quota: 50, images: 150 * seconds, changes: [twice] },
+    { name: '50/s for two processes', quota: 50, images: 50 * seconds, processes: 2 },
+    { name: '50/s, said beforehand', quota: 50, images: 50 * seconds, maxRequestsPerSecond: 50 },
   ]
 }
 
 async function measure(way: string, each: Case) {
   const { quota, processes = 1 } = each
-  const pictures = Math.round(each.pictures / processes)
-  const cloud = await startCloud({ pictures, quota, burstSeconds, medianMs, p99Ms, carShare: 0.3 })
+  const images = Math.round(each.images / processes)
+  const cloud = await startCloud({ images, quota, burstSeconds, medianMs, p99Ms, carShare: 0.3 })
   const timers: NodeJS.Timeout[] = []
   try {
     const atFirstCall = whenCallsBegin(cloud).then(() => {
@@ -89,13 +89,13 @@ async function measure(way: string, each: Case) {
     return {
       way,
       quota: each.name,
-      pictures: pictures * processes,
-      'done in s': took.toFixed(1),
+      images: images * processes,
+      'time s': took.toFixed(1),
       'share of the bound': (boundSeconds(each) / took).toFixed(3),
       'a perfect caller': (boundSeconds(each) / perfect(each)).toFixed(3),
       'throttled %': ((100 * counts.throttled) / counts.calls).toFixed(1),
-      lost: pictures * processes - (counts.calls - counts.throttled),
-      'most in flight': counts.mostInFlight,
+      lost: images * processes - (counts.calls - counts.throttled),
+      'max in flight': counts.maxInFlight,
     }
   } finally {
     timers.forEach(clearTimeout)
@@ -123,13 +123,13 @@ async function run(way: string, each: Case, cloud: Cloud): Promise<void> {
 
 /** What the latency of the last answers costs even with the quota known. */
 function perfect(each: Case): number {
-  return perfectSeconds(each.pictures, (k) => boundSeconds({ ...each, pictures: k }), { medianMs, p99Ms })
+  return perfectSeconds(each.images, (k) => boundSeconds({ ...each, images: k }), { medianMs, p99Ms })
 }
 
 /** The least time in which the service can admit so many calls, from a full bucket on. */
-function boundSeconds({ quota, pictures, changes = [], maxRequestsPerSecond }: Case): number {
-  if (maxRequestsPerSecond) return (pictures - 1) / maxRequestsPerSecond
-  let left = Math.max(0, pictures - Math.max(1, quota * burstSeconds))
+function boundSeconds({ quota, images, changes = [], maxRequestsPerSecond }: Case): number {
+  if (maxRequestsPerSecond) return (images - 1) / maxRequestsPerSecond
+  let left = Math.max(0, images - Math.max(1, quota * burstSeconds))
   let at = 0
   let perSecond = quota
   for (const change of changes) {

@@ -5,7 +5,7 @@ import { once } from 'node:events'
  * `npm run bench`: all benchmarks, one after the other; `npm run bench -- quota latency` some of them.
  * One with options of its own: `node bench/quota.ts --quotas 5 --ways imgpipe`.
  */
-const all = ['start', 'quota', 'latency', 'cost', 'memory', 'publish']
+const all = ['start', 'quota', 'latency', 'cost', 'reuse', 'memory', 'publish']
 const names = process.argv.slice(2)
 const unknown = names.filter((name) => !all.includes(name))
 if (unknown.length > 0) {

@@ -25,7 +25,7 @@ async function medianOf(program: Program): Promise<number> {
 
 async function firstRequest(program: Program): Promise<number> {
   const cloud = await startCloud({
-    pictures: 3,
+    images: 3,
     quota: 0,
     burstSeconds: 1,
     medianMs: 10,

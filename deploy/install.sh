@@ -152,7 +152,8 @@ say_what_next() {
   step "imgpipe ${release##*/} is installed, role $role. What next:"
   note "settings:   sudoedit $settings/imgpipe.json, then: imgpipe doctor"
   [[ $role == reader ]] || note 'a run:      sudo systemctl start imgpipe-detector'
-  [[ $role == reader ]] || note 'regularly:  sudo systemctl enable --now imgpipe-detector.timer'
+  [[ $role == reader ]] || note 'regularly:  sudo systemctl enable --now imgpipe-detector.timer (every 15 minutes; each new or changed'
+  [[ $role == reader ]] || note '            image costs $0.001, one with a car $0.002: set maxCallsPerDay first, "imgpipe plan" estimates)'
   [[ $role == detector ]] || note 'the log:    journalctl -u imgpipe-reader'
   [[ $role == detector ]] || note "the result: cat $state/results.txt"
 }

@@ -4,10 +4,14 @@ import { SimulatedBucket } from './simulated-bucket.ts'
 import { type RekognitionLoad, SimulatedRekognition } from './simulated-rekognition.ts'
 
 /** What the process is told, by its channel. */
-export type CloudOrder = { quota: number } | { report: true }
+export type CloudOrder =
+  | { quota: number }
+  | { replaceEvery: number }
+  | { report: true }
+  | { answerTimes: true }
 
 export interface CloudSetup extends RekognitionLoad {
-  pictures: number
+  images: number
 }
 
 /**
@@ -16,7 +20,7 @@ export interface CloudSetup extends RekognitionLoad {
  */
 const setup = JSON.parse(process.argv[2] ?? '{}') as CloudSetup
 const rekognition = new SimulatedRekognition(setup)
-const bucket = new SimulatedBucket(setup.pictures)
+const bucket = new SimulatedBucket(setup.images)
 const sqsRequests: Record<string, number> = {}
 
 const server = createServer((request, response) => {
@@ -36,9 +40,11 @@ const storage = await openStorage({ url, dataDir: undefined })
 
 process.on('message', (order: CloudOrder) => {
   if ('quota' in order) rekognition.changeQuota(order.quota)
+  else if ('replaceEvery' in order) bucket.replaceEvery(order.replaceEvery)
+  else if ('answerTimes' in order) process.send?.({ answeredAt: rekognition.answeredAt })
   else
     process.send?.({
-      report: { rekognition: rekognition.counts, answeredAt: rekognition.answeredAt, sqsRequests },
+      report: { rekognition: rekognition.counts, sqsRequests, s3Requests: bucket.requests },
     })
 })
 process.on('disconnect', () => process.exit(0))

@@ -6,8 +6,8 @@ import type { AnsweredAt, OperationCounts } from './simulated-rekognition.ts'
 
 export interface CloudReport {
   rekognition: { DetectLabels: OperationCounts; DetectText: OperationCounts }
-  answeredAt: AnsweredAt
   sqsRequests: Record<string, number>
+  s3Requests: Record<string, number>
 }
 
 export interface Cloud {
@@ -15,7 +15,10 @@ export interface Cloud {
   readonly environment: Record<string, string>
   readonly queueUrl: string
   changeQuota(perSecond: number): void
+  /** From now on every n-th image of the bucket is another one. */
+  replaceEvery(n: number): void
   report(): Promise<CloudReport>
+  answerTimes(): Promise<AnsweredAt>
   stop(): Promise<void>
 }
 
@@ -35,14 +38,20 @@ export async function startCloud(setup: CloudSetup): Promise<Cloud> {
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
       AWS_REGION: 'us-east-1',
-      IMGPIPE_BUCKET: 'pictures',
+      IMGPIPE_BUCKET: 'images',
       IMGPIPE_QUEUE: 'imgpipe',
     },
     changeQuota: (quota) => void child.send({ quota }),
+    replaceEvery: (n) => void child.send({ replaceEvery: n }),
     async report() {
       child.send({ report: true })
       const [{ report }] = (await once(child, 'message')) as [{ report: CloudReport }]
       return report
+    },
+    async answerTimes() {
+      child.send({ answerTimes: true })
+      const [{ answeredAt }] = (await once(child, 'message')) as [{ answeredAt: AnsweredAt }]
+      return answeredAt
     },
     async stop() {
       const gone = once(child, 'exit')

@@ -5,7 +5,7 @@
  * @param admittedAt when the k-th call (1, 2, 3 …) can be admitted at the earliest, s
  */
 export function perfectSeconds(
-  pictures: number,
+  images: number,
   admittedAt: (k: number) => number,
   { medianMs, p99Ms }: { medianMs: number; p99Ms: number },
 ): number {
@@ -14,7 +14,7 @@ export function perfectSeconds(
   let sum = 0
   for (let play = 0; play < plays; play += 1) {
     let last = 0
-    for (let k = 1; k <= pictures; k += 1) {
+    for (let k = 1; k <= images; k += 1) {
       const normal = Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random())
       last = Math.max(last, admittedAt(k) + (medianMs / 1000) * Math.exp(slope * normal))
     }

@@ -28,8 +28,8 @@ export async function runProgram(
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): Promise<Usage> {
-  const folder = await mkdtemp(join(tmpdir(), 'imgpipe-bench-usage-'))
-  const file = join(folder, 'usage.json')
+  const directory = await mkdtemp(join(tmpdir(), 'imgpipe-bench-usage-'))
+  const file = join(directory, 'usage.json')
   const startedAt = Date.now()
   const child = spawn(process.execPath, ['--import', preload, ...words], {
     env: {
@@ -48,11 +48,11 @@ export async function runProgram(
   const endedAt = Date.now()
   if (code !== 0) throw new Error(`${words.join(' ')} ended with ${code}:\n${said}`)
   const usage = JSON.parse(await readFile(file, 'utf8')) as Pick<Usage, 'cpuMs' | 'peakMb'>
-  await rm(folder, { recursive: true })
+  await rm(directory, { recursive: true })
   return { ...usage, startedAt, endedAt }
 }
 
-/** Gives `use` a state folder that is gone afterwards. */
+/** Gives `use` a state directory that is gone afterwards. */
 export async function withStateDir<T>(use: (stateDir: string) => Promise<T>): Promise<T> {
   const stateDir = await mkdtemp(join(tmpdir(), 'imgpipe-bench-'))
   try {

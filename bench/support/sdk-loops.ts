@@ -11,8 +11,8 @@ import {
  * What imgpipe is compared with, as a program: `node sdk-loops.ts WAY QUEUE-URL IN-FLIGHT [PER-SECOND]`.
  * With PER-SECOND its Rekognition calls are spaced evenly; 0 or nothing = as fast as they go.
  *
- * adaptive    DetectLabels on each picture, the SDK's adaptive retries
- * one-by-one  DetectLabels on each picture, one after the other, the SDK's standard retries
+ * adaptive    DetectLabels on each image, the SDK's adaptive retries
+ * one-by-one  DetectLabels on each image, one after the other, the SDK's standard retries
  * labels      the bare calls of a detector: list, DetectLabels, SendMessageBatch
  * texts       the bare calls of a reader, until the queue is empty: receive, GetObject, DetectText, delete
  */
@@ -22,13 +22,13 @@ const requestHandler = { httpAgent: { keepAlive: true, maxSockets: 1000 } }
 const rekognition = new RekognitionClient({ ...retries, requestHandler })
 const s3 = new S3Client({ requestHandler })
 const sqs = new SQSClient({ useQueueUrlAsEndpoint: false, requestHandler })
-const Bucket = 'pictures'
+const Bucket = 'images'
 let nextTurnAt = 0
 
 if (way === 'texts') await readTexts()
-else await labelPictures(way === 'labels')
+else await labelImages(way === 'labels')
 
-async function labelPictures(sends: boolean): Promise<void> {
+async function labelImages(sends: boolean): Promise<void> {
   let cars: string[] = []
   await inParallel(keys(), async (Name) => {
     await turn()

@@ -11,15 +11,17 @@ export interface RekognitionLoad {
   /** Log-normal latency of an admitted call; a throttled one is answered at once. */
   medianMs: number
   p99Ms: number
-  /** The share of pictures with a car. */
+  /** The share of images with a car. */
   carShare: number
+  /** Labels beside the first one in an answer of DetectLabels; absent = none. Amazon gives about a dozen. */
+  moreLabels?: number
 }
 
 /** What became of one operation's calls. Times are ms since 1970. */
 export interface OperationCounts {
   calls: number
   throttled: number
-  mostInFlight: number
+  maxInFlight: number
   firstCallAt: number
   lastAnswerAt: number
 }
@@ -31,7 +33,7 @@ type Operation = 'DetectLabels' | 'DetectText'
 
 /**
  * A Rekognition with a quota, a burst and a long-tailed latency, whose answers follow from a hash of the
- * picture's key or bytes. It knows nothing of imgpipe.
+ * image's key or bytes. It knows nothing of imgpipe.
  */
 export class SimulatedRekognition {
   readonly answeredAt: AnsweredAt = {}
@@ -42,7 +44,7 @@ export class SimulatedRekognition {
     this.#load = load
     const fresh = () => ({
       bucket: new QuotaBucket(load.quota, load.burstSeconds, () => performance.now()),
-      counts: { calls: 0, throttled: 0, mostInFlight: 0, firstCallAt: 0, lastAnswerAt: 0 },
+      counts: { calls: 0, throttled: 0, maxInFlight: 0, firstCallAt: 0, lastAnswerAt: 0 },
       inFlight: 0,
     })
     this.#operations = { DetectLabels: fresh(), DetectText: fresh() }
@@ -76,14 +78,21 @@ export class SimulatedRekognition {
       return send(response, 400, throttling)
     }
     state.inFlight += 1
-    counts.mostInFlight = Math.max(counts.mostInFlight, state.inFlight)
+    counts.maxInFlight = Math.max(counts.maxInFlight, state.inFlight)
     await new Promise((resolve) => setTimeout(resolve, this.#latencyMs()))
     state.inFlight -= 1
     counts.lastAnswerAt = Date.now()
-    const picture = pictureOf(body)
-    if (operation === 'DetectLabels') this.answeredAt[picture] = Date.now()
-    const seen = chance(picture)
-    send(response, 200, operation === 'DetectLabels' ? labels(seen < this.#load.carShare) : text(picture))
+    const image = imageOf(body)
+    if (operation === 'DetectLabels') this.answeredAt[image] = Date.now()
+    const seen = chance(image)
+    send(response, 200, operation === 'DetectLabels' ? this.#labels(seen < this.#load.carShare) : text(image))
+  }
+
+  #labels(hasCar: boolean): DetectLabelsResponse {
+    return {
+      Labels: [hasCar ? car : tree, ...otherLabels.slice(0, this.#load.moreLabels ?? 0)],
+      LabelModelVersion: '3.0',
+    }
   }
 
   #latencyMs(): number {
@@ -95,35 +104,43 @@ export class SimulatedRekognition {
 
 const throttling = { __type: 'ProvisionedThroughputExceededException', message: 'Provisioned rate exceeded' }
 
-function labels(hasCar: boolean): DetectLabelsResponse {
-  const box = { Left: 0.1, Top: 0.2, Width: 0.5, Height: 0.4 }
-  const car = { Name: 'Car', Confidence: 98.5, Instances: [{ BoundingBox: box, Confidence: 98.5 }] }
-  return {
-    Labels: hasCar ? [car] : [{ Name: 'Tree', Confidence: 97.1, Instances: [] }],
-    LabelModelVersion: '3.0',
-  }
-}
+const box = { Left: 0.1, Top: 0.2, Width: 0.5, Height: 0.4 }
+const car = { Name: 'Car', Confidence: 98.5, Instances: [{ BoundingBox: box, Confidence: 98.5 }] }
+const tree = { Name: 'Tree', Confidence: 97.1, Instances: [] }
 
-function text(picture: string): DetectTextResponse {
-  const DetectedText = createHash('md5').update(picture).digest('hex').slice(0, 7).toUpperCase()
+/** With what Amazon sends beside a name, and with its many digits. */
+const otherLabels = ['Machine', 'Wheel', 'Person', 'Road', 'City', 'Vehicle', 'Street', 'Building', 'Urban']
+  .concat(['Metropolis', 'Neighborhood', 'License Plate', 'Alloy Wheel', 'Car Wheel', 'Spoke', 'Tire'])
+  .map((Name, i) => ({
+    Name,
+    Confidence: Math.fround(96.3 - 2.7 * i),
+    Instances: i % 3 === 1 ? [{ BoundingBox: box, Confidence: Math.fround(91.7 - i) }] : [],
+    Parents: [{ Name: 'Transportation' }],
+    Aliases: [],
+    Categories: [{ Name: 'Vehicles and Automotive' }],
+  }))
+
+function text(image: string): DetectTextResponse {
+  const DetectedText = createHash('md5').update(image).digest('hex').slice(0, 7).toUpperCase()
   const Polygon = [
     { X: 0.1, Y: 0.1 },
     { X: 0.4, Y: 0.1 },
     { X: 0.4, Y: 0.2 },
     { X: 0.1, Y: 0.2 },
   ]
-  return { TextDetections: [{ Type: 'LINE', Id: 0, DetectedText, Confidence: 99, Geometry: { Polygon } }] }
+  const line = { Type: 'LINE', Id: 0, DetectedText, Confidence: 99, Geometry: { Polygon } } as const
+  return { TextDetections: [line], TextModelVersion: '3.0' }
 }
 
-/** The key, or the first bytes, of the picture that a request is about. */
-function pictureOf(body: string): string {
+/** The key, or the first bytes, of the image that a request is about. */
+function imageOf(body: string): string {
   const { Image } = JSON.parse(body) as { Image?: { S3Object?: { Name?: string }; Bytes?: string } }
   return Image?.S3Object?.Name ?? (Image?.Bytes ?? '').slice(0, 64)
 }
 
-/** The same number in [0, 1) for the same picture. */
-export function chance(picture: string): number {
-  return createHash('md5').update(picture).digest().readUInt32BE(0) / 2 ** 32
+/** The same number in [0, 1) for the same image. */
+export function chance(image: string): number {
+  return createHash('md5').update(image).digest().readUInt32BE(0) / 2 ** 32
 }
 
 async function readAll(request: IncomingMessage): Promise<string> {

@@ -7,16 +7,16 @@ export interface Findings {
   rows: Record<string, string | number>[]
 }
 
-const outFolder = new URL('../out/', import.meta.url)
+const outDirectory = new URL('../out/', import.meta.url)
 
 /** Prints the table and keeps it as bench/out/NAME.json and NAME.md. */
 export async function publish(findings: Findings): Promise<void> {
   const table = `### ${findings.title}\n\n${markdown(findings.rows)}\n`
   console.log(`\n${table}`)
-  await mkdir(outFolder, { recursive: true })
+  await mkdir(outDirectory, { recursive: true })
   const measured = { ...findings, at: new Date().toISOString(), node: process.version }
-  await writeFile(new URL(`${findings.name}.json`, outFolder), `${JSON.stringify(measured, null, 2)}\n`)
-  await writeFile(new URL(`${findings.name}.md`, outFolder), table)
+  await writeFile(new URL(`${findings.name}.json`, outDirectory), `${JSON.stringify(measured, null, 2)}\n`)
+  await writeFile(new URL(`${findings.name}.md`, outDirectory), table)
 }
 
 function markdown(rows: Findings['rows']): string {

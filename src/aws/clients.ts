@@ -1,11 +1,15 @@
+import http from 'node:http'
+import https from 'node:https'
 import { RekognitionClient } from '@aws-sdk/client-rekognition'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import type { AwsCredentialIdentity, FinalizeRequestMiddleware, MiddlewareStack } from '@smithy/types'
-import type { CallCounts } from '../protocol/outcomes.ts'
+import type { AwsCredentialIdentity } from '@smithy/types'
+import { CallCounter } from './call-counter.ts'
 import { credentialsProvider } from './credentials.ts'
+import type { Service } from './error-codes.ts'
+import { maxInlineBytes } from './rekognition.ts'
 
-/** The three services of one worker, and how many requests it has sent to them. */
+/** The three services of one worker, and an account of the requests to them. */
 export interface Clients {
   readonly s3: S3Client
   readonly sqs: SQSClient
@@ -14,74 +18,95 @@ export interface Clients {
   close(): void
 }
 
-/** An answer that takes longer than this is taken for none: the SDK itself waits for ever. */
-const answerMilliseconds = 30_000
-const connectMilliseconds = 5_000
-/** As many as pictures may ever be in flight, and some for the rest. */
-const mostSockets = 1100
+export interface ClientOptions {
+  /** instead of what AWS_ENDPOINT_URL and the shared configuration say */
+  readonly endpoint?: string
+  /** instead of the SDK's chain of providers */
+  readonly credentials?: AwsCredentialIdentity
+  /** proxies (HTTPS_PROXY, HTTP_PROXY, NO_PROXY) and credentials are read from it */
+  readonly environment?: Environment
+  /** limits of silence in ms, see `silenceLimitsMs` */
+  readonly silenceMs?: Partial<Record<Service, number>>
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** Slower connections than this cannot be used. */
+const minBytesPerMs = 10
+const minDeadlineMs = 60_000
+
+/** The longest that a request may take in all whose body, or whose answer, has so many bytes. */
+export function requestDeadlineMs(bytes: number): number {
+  return minDeadlineMs + bytes / minBytesPerMs
+}
 
 /**
- * Clients whose every call ends: with an answer, an error or a timeout. Rekognition gets no retries from the
- * SDK, because the pace has to see each throttled call; the others keep the SDK's standard three attempts.
- * Endpoints and credentials come from where the SDK looks for them.
+ * A connection on which no byte moves for so long is given up; while a download progresses it is kept, however slow the line.
+ * SQS is silent during a long poll of up to 20 seconds.
  *
- * @param where overrides them, for a cloud of this process's own
+ * An upload's progress cannot be seen: the system, or a proxy, buffers megabytes of it at once and then sends them in silence.
+ * So the limit of Rekognition is that of its largest body at the lowest speed, and the deadline of each request decides before.
  */
-export function createClients(
-  { region }: { region: string },
-  where: { endpoint?: string; credentials?: AwsCredentialIdentity } = {},
-): Clients {
-  const common = {
+export const silenceLimitsMs = {
+  s3: 30_000,
+  sqs: 30_000,
+  rekognition: requestDeadlineMs(maxInlineBytes),
+} as const
+const connectMs = 10_000
+/** Below what servers and proxies commonly have: a request must not be sent on a connection that is being closed. */
+const idleConnectionMs = 4_000
+
+/**
+ * Clients whose every request ends: with an answer, an error, or silence. They try once: retries are src/flow's, which has to
+ * see each failure. Endpoints and credentials come from where the SDK looks for them.
+ */
+export function createClients({ region }: { region: string }, options: ClientOptions = {}): Clients {
+  const { endpoint, credentials, environment = process.env } = options
+  const limits = { ...silenceLimitsMs, ...options.silenceMs }
+  const agents = createAgents(environment)
+  const common = (silenceMs: number) => ({
     region,
-    credentials: credentialsProvider(),
-    ...where,
-    requestHandler: {
-      connectionTimeout: connectMilliseconds,
-      requestTimeout: answerMilliseconds,
-      throwOnRequestTimeout: true,
-      socketTimeout: answerMilliseconds,
-      httpAgent: { keepAlive: true, maxSockets: mostSockets },
-      httpsAgent: { keepAlive: true, maxSockets: mostSockets },
-    },
-  }
-  const s3 = new S3Client({ ...common, followRegionRedirects: true })
-  // Without this the SDK sends to the host inside the queue's URL, and an endpoint that was set counts for nothing.
-  const sqs = new SQSClient({ ...common, useQueueUrlAsEndpoint: false })
-  const rekognition = new RekognitionClient({ ...common, maxAttempts: 1 })
+    maxAttempts: 1,
+    credentials: credentials ?? credentialsProvider(environment),
+    ...(endpoint !== undefined && { endpoint }),
+    // No requestTimeout: it starts before the upload, so it would measure the size of the body.
+    requestHandler: { connectionTimeout: connectMs, socketTimeout: silenceMs, ...agents },
+  })
+  const s3 = new S3Client({
+    ...common(limits.s3),
+    followRegionRedirects: true,
+    // A validated body is a stream that crashes the process when it breaks before anybody listens to it.
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  })
+  // Without this the SDK sends to the host inside the queue's URL, whatever endpoint was set.
+  const sqs = new SQSClient({ ...common(limits.sqs), useQueueUrlAsEndpoint: false })
+  const rekognition = new RekognitionClient(common(limits.rekognition))
   const calls = new CallCounter()
-  for (const client of [s3, sqs, rekognition]) calls.watch(client)
+  calls.watch(s3, 's3')
+  calls.watch(sqs, 'sqs')
+  calls.watch(rekognition, 'rekognition')
   const close = () => {
     for (const client of [s3, sqs, rekognition]) client.destroy()
   }
   return { s3, sqs, rekognition, calls, close }
 }
 
-/** Counts requests by operation as they leave, retries among them: this is what is paid for. */
-export class CallCounter {
-  readonly #counts = new Map<string, number>()
+/** Never asked through a proxy: this machine, and what gives an instance or a container its credentials. */
+const neverProxied = 'localhost,127.0.0.1,[::1],169.254.169.254,169.254.170.2,169.254.170.23,[fd00:ec2::254]'
 
-  watch(client: S3Client | SQSClient | RekognitionClient): void {
-    const count: FinalizeRequestMiddleware<object, object> = (next, { commandName }) => {
-      const operation = String(commandName).replace(/Command$/, '')
-      return (request) => {
-        this.#counts.set(operation, (this.#counts.get(operation) ?? 0) + 1)
-        return next(request)
-      }
-    }
-    // The three clients differ only in the types of their inputs, which are not looked at here. Low priority
-    // puts it after the retry middleware, so that each attempt is seen.
-    const stack = client.middlewareStack as unknown as MiddlewareStack<object, object>
-    stack.add(count, { step: 'finalizeRequest', priority: 'low', name: 'imgpipeCallCounter' })
+/** The SDK's own agents ignore the proxy variables. */
+function createAgents(environment: Environment) {
+  const noProxy = environment.no_proxy || environment.NO_PROXY
+  const proxyEnv = {
+    HTTP_PROXY: proxyUrl(environment.http_proxy || environment.HTTP_PROXY),
+    HTTPS_PROXY: proxyUrl(environment.https_proxy || environment.HTTPS_PROXY),
+    NO_PROXY: noProxy ? `${noProxy},${neverProxied}` : neverProxied,
   }
+  const agent = { keepAlive: true, timeout: idleConnectionMs, proxyEnv }
+  return { httpAgent: new http.Agent(agent), httpsAgent: new https.Agent(agent) }
+}
 
-  /** Continues counts of an earlier process on the same run. */
-  add(earlier: CallCounts): void {
-    for (const [operation, count] of Object.entries(earlier)) {
-      this.#counts.set(operation, (this.#counts.get(operation) ?? 0) + count)
-    }
-  }
-
-  get counts(): CallCounts {
-    return Object.fromEntries(this.#counts)
-  }
+/** Node ignores an address without a scheme, which other programs take for one of HTTP. */
+function proxyUrl(address: string | undefined): string | undefined {
+  return address === undefined || address === '' || address.includes('://') ? address : `http://${address}`
 }

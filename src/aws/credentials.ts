@@ -1,27 +1,73 @@
 import { createCredentialChain, fromEnv, fromIni, fromNodeProviderChain } from '@aws-sdk/credential-providers'
-import type { AwsCredentialIdentityProvider } from '@smithy/types'
+import type { AwsCredentialIdentity, AwsCredentialIdentityProvider } from '@smithy/types'
+
+type Environment = Readonly<Record<string, string | undefined>>
+type Properties = Parameters<ReturnType<typeof fromIni>>[0]
+
+/** The SDK asks a provider again when less is left until the credentials expire. */
+const refreshMs = 5 * 60_000
+/** The shared file is read again every ten seconds, and not for every request. */
+const staticKeysMs = refreshMs + 10_000
+/** Output of a credential_process without an expiry does not expire by AWS's rules; a rejected one must heal, though. */
+const processOutputMs = 60 * 60_000
 
 /**
- * The SDK asks a provider again when less than five minutes are left; a little more than that makes it look
- * into the file every ten seconds and not at every request.
+ * The AWS SDK's own chain (environment, shared files, container, instance role), with one difference: keys in the shared
+ * files are read again, so that session credentials may be replaced there while a worker runs. The SDK itself keeps those
+ * without an expiry for ever (aws-sdk-js-v3 issue 3396). A credential_process is run again only when its output expires.
  */
-const rereadMilliseconds = 5 * 60_000 + 10_000
-
-/**
- * The AWS SDK's own chain (environment, shared files, container, instance role), but for one thing: session
- * credentials pasted into the shared file are read again when they have been replaced. The SDK itself keeps
- * those without an expiry for ever (aws-sdk-js-v3 issue 3396).
- */
-export function credentialsProvider(): AwsCredentialIdentityProvider {
-  return createCredentialChain(fromEnv(), rereadSharedFile, fromNodeProviderChain())
+export function credentialsProvider(environment: Environment): AwsCredentialIdentityProvider {
+  const chain = createCredentialChain(
+    ...environmentProviders(environment),
+    fromSharedFiles,
+    fromNodeProviderChain(),
+  )
+  let current: AwsCredentialIdentity | undefined
+  let pending: Promise<AwsCredentialIdentity> | undefined
+  // Shared by the clients of a worker, each of which asks for itself.
+  return async (properties?: Properties) => {
+    if (current && !isExpiring(current)) return current
+    pending ??= chain(properties).finally(() => {
+      pending = undefined
+    })
+    current = await pending
+    return current
+  }
 }
 
 /** The same chain, with no expiry but the credentials' own: for looking at them. */
-export function credentialsAsTheyAre(): AwsCredentialIdentityProvider {
-  return createCredentialChain(fromEnv(), fromIni({ ignoreCache: true }), fromNodeProviderChain())
+export function rawCredentials(environment: Environment): Promise<AwsCredentialIdentity> {
+  const providers = environmentProviders(environment)
+  return createCredentialChain(...providers, fromIni({ ignoreCache: true }), fromNodeProviderChain())()
 }
 
-async function rereadSharedFile() {
-  const credentials = await fromIni({ ignoreCache: true })()
-  return { ...credentials, expiration: credentials.expiration ?? new Date(Date.now() + rereadMilliseconds) }
+/**
+ * Whether the credentials stand in environment variables. Those of a running process never change: waiting for new ones is
+ * pointless.
+ */
+export function areCredentialsFixed(environment: Environment): boolean {
+  const { AWS_PROFILE, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY } = environment
+  return !AWS_PROFILE && Boolean(AWS_ACCESS_KEY_ID) && Boolean(AWS_SECRET_ACCESS_KEY)
+}
+
+/** As in the SDK's chain, AWS_PROFILE takes precedence over keys in the environment. */
+function environmentProviders(environment: Environment): AwsCredentialIdentityProvider[] {
+  return environment.AWS_PROFILE ? [] : [fromEnv()]
+}
+
+async function fromSharedFiles(properties?: Properties): Promise<AwsCredentialIdentity> {
+  const credentials = await fromIni({ ignoreCache: true })(properties)
+  if (credentials.expiration) return credentials
+  const lifetimeMs = isFromProcess(credentials) ? processOutputMs : staticKeysMs
+  return { ...credentials, expiration: new Date(Date.now() + lifetimeMs) }
+}
+
+function isExpiring({ expiration }: AwsCredentialIdentity): boolean {
+  return expiration !== undefined && expiration.getTime() - Date.now() < refreshMs
+}
+
+/** The SDK notes in `$source` where credentials came from. */
+function isFromProcess(credentials: AwsCredentialIdentity): boolean {
+  const marks = '$source' in credentials ? Object.keys(credentials.$source ?? {}) : []
+  return marks.some((mark) => mark.includes('PROCESS'))
 }

@@ -1,118 +1,239 @@
-/**
- * What an error of a service means for the work; everything above this file decides by the kind alone.
- * - throttle: slower, then again
- * - transient: again after a pause
- * - picture: this picture, for good
- * - object: S3Object could not be read; HeadObject tells whether it is the picture's fault
- * - gone: the object or its version is not there
- * - credentials: wait for new ones
- * - denied, missing: rights, bucket or queue; a person has to act
- * - stopped: we cut the call ourselves
- */
-export type FaultKind =
-  | 'throttle'
-  | 'transient'
-  | 'picture'
-  | 'object'
-  | 'gone'
-  | 'credentials'
-  | 'denied'
-  | 'missing'
-  | 'stopped'
+import { Failure, type FailureKind } from '../flow/failure.ts'
+import { ShutdownError, TimeoutError } from '../host/shutdown.ts'
+import { type CodeMeaning, meaningOf, meaningOfNodeCode, type Service, words } from './error-codes.ts'
 
-/** Error names of Rekognition, S3 and SQS (their API references; facts measured against the SDK). */
-const kinds: Readonly<Record<string, FaultKind>> = {
-  ProvisionedThroughputExceededException: 'throttle',
-  ThrottlingException: 'throttle',
-  Throttling: 'throttle',
-  LimitExceededException: 'throttle',
-  RequestLimitExceeded: 'throttle',
-  RequestThrottled: 'throttle',
-  SlowDown: 'throttle',
-  TooManyRequestsException: 'throttle',
-  OverLimit: 'throttle',
-
-  InvalidImageFormatException: 'picture',
-  ImageTooLargeException: 'picture',
-  InvalidParameterException: 'picture',
-  ValidationException: 'picture',
-  InvalidS3ObjectException: 'object',
-  NoSuchKey: 'gone',
-  NotFound: 'gone',
-  NoSuchVersion: 'gone',
-  PreconditionFailed: 'gone',
-
-  ExpiredTokenException: 'credentials',
-  ExpiredToken: 'credentials',
-  RequestExpired: 'credentials',
-  TokenRefreshRequired: 'credentials',
-  UnrecognizedClientException: 'credentials',
-  InvalidClientTokenId: 'credentials',
-  InvalidAccessKeyId: 'credentials',
-  InvalidToken: 'credentials',
-  InvalidSignatureException: 'credentials',
-  SignatureDoesNotMatch: 'credentials',
-  RequestTimeTooSkewed: 'credentials',
-  CredentialsProviderError: 'credentials',
-
-  AccessDeniedException: 'denied',
-  AccessDenied: 'denied',
-  AllAccessDisabled: 'denied',
-  AccountProblem: 'denied',
-  OptInRequired: 'denied',
-  SubscriptionRequiredException: 'denied',
-  KmsAccessDenied: 'denied',
-
-  NoSuchBucket: 'missing',
-  PermanentRedirect: 'missing',
-  QueueDoesNotExist: 'missing',
-  QueueDeletedRecently: 'missing',
-  'AWS.SimpleQueueService.NonExistentQueue': 'missing',
+export interface AwsErrorDetails {
+  readonly service: Service
+  readonly operation: string
+  /** of HTTP; undefined when no answer came */
+  readonly status?: number | undefined
+  /** the service's own name of the error; '' when it gave none */
+  readonly code?: string | undefined
+  readonly requestId?: string | undefined
+  /** the region of the bucket, where S3 named it */
+  readonly bucketRegion?: string | undefined
+  readonly cause?: unknown
 }
 
-/** A service's answer, translated once, at the edge. */
-export class Fault extends Error {
-  readonly kind: FaultKind
-  /** the service's own name of the error */
+/**
+ * A failed request to a service. Its kind is `denied`, `missing`, `settings`, `subject`, `unreadable` or `credentials` only
+ * when the service itself said so (or, for `credentials` and `settings`, when the request never left): what a proxy, a
+ * captive portal or another server answers is `transient`.
+ */
+export class AwsError extends Failure {
+  readonly service: Service
+  readonly status: number | undefined
   readonly code: string
+  readonly requestId: string | undefined
+  readonly bucketRegion: string | undefined
 
-  constructor(kind: FaultKind, code: string, message: string, cause?: unknown) {
-    super(message, { cause })
-    this.name = 'Fault'
-    this.kind = kind
-    this.code = code
+  constructor(kind: FailureKind, message: string, details: AwsErrorDetails) {
+    super(kind, details.operation, message, { cause: details.cause })
+    this.name = 'AwsError'
+    this.service = details.service
+    this.status = details.status
+    this.code = details.code ?? ''
+    this.requestId = details.requestId
+    this.bucketRegion = details.bucketRegion
   }
 }
 
-/** A fault of Rekognition in a call about one picture; all others are of S3, of SQS or our own. */
-export class RecognitionFault extends Fault {}
-
-/** @returns the error as a fault; what is not known is transient, for no unknown error may cost a picture */
-export function toFault(error: unknown): Fault {
-  if (error instanceof Fault) return error
-  const { name, message, status } = read(error)
-  return new Fault(kindOf(name, status), name, message || name, error)
+export interface ErrorContext {
+  readonly service: Service
+  /** the operation's name in the API: `GetObject` */
+  readonly operation: string
+  /** the signal that aborts the request; its reason tells a shutdown from a timeout */
+  readonly forced?: AbortSignal | undefined
 }
 
-function kindOf(name: string, status: number | undefined): FaultKind {
-  const known = kinds[name] ?? kinds[name.split('#').at(-1) ?? '']
+/**
+ * Classifies whatever a request threw.
+ *
+ * @throws {ShutdownError} when the request ended because of a shutdown
+ */
+export function toFailure(error: unknown, context: ErrorContext): AwsError {
+  if (isShutdown(error, context.forced)) throw new ShutdownError()
+  return classify(error, context)
+}
+
+/** The SDK throws an `AbortError` for shutdowns and timeouts alike: only the signal's reason tells them apart. */
+function isShutdown(error: unknown, signal: AbortSignal | undefined): boolean {
+  if (signal?.aborted && signal.reason instanceof ShutdownError) return true
+  return error instanceof ShutdownError || (error instanceof Error && error.cause instanceof ShutdownError)
+}
+
+/** @param error of a request that was not ended by a shutdown */
+export function classify(error: unknown, context: ErrorContext): AwsError {
+  if (error instanceof AwsError) return error
+  if (error instanceof Failure) return new AwsError(error.kind, error.message, { ...context, cause: error })
+  const facts = readFacts(error, context.service)
+  const [kind, what] = explain(facts, context)
+  const details = { ...context, ...facts, cause: error }
+  return new AwsError(kind, sentence(context.operation, what, detailsText(kind, facts)), details)
+}
+
+/** An answer of 2xx without what such an answer always has: it is not the service's. */
+export function incompleteAnswer(context: ErrorContext, what: string): AwsError {
+  return new AwsError('transient', sentence(context.operation, what), { ...context, status: 200 })
+}
+
+/** Failures in one clause on one line: `GetObject: access denied (403 AccessDenied)`. */
+export function sentence(operation: string, what: string, details = ''): string {
+  const text = `${operation}: ${what}${details === '' ? '' : ` (${details})`}`
+  // Services and proxies put line feeds, and what else they like, into their messages.
+  const line = text.replace(/[\p{Cc}\p{Zl}\p{Zp}\s]+/gu, ' ')
+  return line.length > maxMessageLength ? `${line.slice(0, maxMessageLength - 1)}…` : line
+}
+
+const maxMessageLength = 300
+
+interface Facts {
+  readonly name: string
+  readonly message: string
+  readonly code: string
+  readonly nodeCode: string
+  readonly status: number | undefined
+  readonly contentType: string | undefined
+  /** S3 itself answered: only it sends these headers */
+  readonly isFromS3: boolean
+  readonly requestId: string | undefined
+  readonly bucketRegion: string | undefined
+  readonly cause: unknown
+  readonly storageClass: string | undefined
+}
+
+/** What SDK, Node and our own deadlines put on their errors; each property may be missing. */
+interface RawError {
+  name?: unknown
+  message?: unknown
+  code?: unknown
+  cause?: unknown
+  errors?: unknown
+  Code?: unknown
+  Region?: unknown
+  StorageClass?: unknown
+  $fault?: unknown
+  $metadata?: { httpStatusCode?: number; requestId?: string }
+  $response?: { statusCode?: number; headers?: Record<string, string> }
+}
+
+function readFacts(error: unknown, service: Service): Facts {
+  const raw: RawError = typeof error === 'object' && error !== null ? error : { message: String(error) }
+  const headers = raw.$response?.headers ?? {}
+  const node = nodeErrorOf(raw)
+  return {
+    name: text(raw.name),
+    message: text(raw.message) || text(node.message),
+    code: serviceCode(raw, service),
+    nodeCode: text(node.code),
+    status: raw.$response?.statusCode ?? raw.$metadata?.httpStatusCode,
+    contentType: headers['content-type'],
+    isFromS3: headers['x-amz-request-id'] !== undefined || headers['x-amz-bucket-region'] !== undefined,
+    requestId: raw.$metadata?.requestId,
+    bucketRegion: headers['x-amz-bucket-region'] ?? (text(raw.Region) || undefined),
+    cause: raw.cause,
+    storageClass: text(raw.StorageClass) || undefined,
+  }
+}
+
+/** Several addresses of a host that all fail make an `AggregateError` with an empty message. */
+function nodeErrorOf(raw: RawError): RawError {
+  const inner = [raw, ...(Array.isArray(raw.errors) ? raw.errors : []), raw.cause]
+  return inner.find((each) => typeof each?.code === 'string' && text(each.message) !== '') ?? raw
+}
+
+/**
+ * The code in the answer itself. The SDK makes names up for answers without one: `NotFound` of any 404, `Unknown`,
+ * `UnknownError`; of S3 only <Code> counts.
+ */
+function serviceCode(raw: RawError, service: Service): string {
+  if (raw.$fault === undefined) return ''
+  const code = service === 's3' ? text(raw.Code) : text(raw.name)
+  return /^(Unknown|UnknownError|Error)$/.test(code) ? '' : code
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+function explain(facts: Facts, { service, operation }: ErrorContext): CodeMeaning {
+  if (facts.code !== '') return refined(facts, meaningOf(service, facts.code)) ?? ofUnknownCode(facts)
+  if (facts.status !== undefined) return ofAnswerWithoutCode(facts, service, operation)
+  if (/(Credentials|Token)?ProviderError$/.test(facts.name))
+    return ['credentials', 'there are no usable AWS credentials']
+  const known = meaningOfNodeCode(facts.nodeCode)
   if (known) return known
-  if (name === 'AbortError') return 'stopped'
-  if (status === 429) return 'throttle'
-  if (status === 403) return 'denied'
-  if (status === 404) return 'gone'
-  return 'transient'
+  const silence = silenceOf(facts)
+  return silence === undefined ? ['transient', words.failed] : ['timeout', silence]
 }
 
-function read(error: unknown): { name: string; message: string; status: number | undefined } {
-  if (!(error instanceof Error)) return { name: 'Unknown', message: String(error), status: undefined }
-  const metadata = '$metadata' in error ? (error.$metadata as { httpStatusCode?: number }) : undefined
-  const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined
-  const name = error.name === 'Error' || error.name === 'TypeError' ? (code ?? error.name) : error.name
-  return { name, message: error.message, status: metadata?.httpStatusCode }
+function ofUnknownCode({ status }: Facts): CodeMeaning {
+  return status === 429 ? ['throttled', words.throttled] : ['transient', words.failed]
 }
 
-/** One sentence's worth of a fault for logs and for the reason of a failure. */
-export function describeFault({ code, message }: Fault): string {
-  return message.includes(code) ? message : `${code}: ${message}`
+/** Where one code stands for several things, the message tells which. */
+function refined(
+  { code, message, storageClass }: Facts,
+  meaning: CodeMeaning | undefined,
+): CodeMeaning | undefined {
+  switch (code) {
+    case 'InvalidSignatureException':
+      return /signature (expired|not yet current)/i.test(message) ? ['host', words.clock] : meaning
+    case 'InvalidObjectState':
+      return ['subject', `the object is archived in ${storageClass ?? 'Glacier'}: restore it first`]
+    case 'InvalidRequest':
+      if (!/server.side encryption/i.test(message)) return meaning
+      return ['subject', 'the object is encrypted with a key of its owner (SSE-C)']
+    default:
+      return meaning
+  }
+}
+
+function ofAnswerWithoutCode(facts: Facts, service: Service, operation: string): CodeMeaning {
+  const { status, isFromS3 } = facts
+  if (service === 's3' && operation.startsWith('Head') && isFromS3) {
+    // Answers to HEAD have no body, so no code.
+    if (status === 403) return ['denied', words.denied]
+    if (status === 404 && operation === 'HeadBucket') return ['missing', words.noBucket]
+    if (status === 404) return ['subject', words.noObject]
+    return ['transient', words.failed]
+  }
+  if (status === 429) return ['throttled', words.throttled]
+  if (status !== undefined && !isForeign(facts)) {
+    if (status >= 500) return ['transient', words.failed]
+    if (status < 300 && facts.contentType) return ['transient', 'the answer is incomplete']
+  }
+  return ['transient', 'the answer is not from AWS']
+}
+
+function isForeign({ contentType = '' }: Facts): boolean {
+  return contentType !== '' && !/json|xml/.test(contentType)
+}
+
+/** @returns undefined when it was no timeout */
+function silenceOf({ name, message, cause }: Facts): string | undefined {
+  const timeout = cause instanceof TimeoutError ? cause : undefined
+  if (timeout) return timeout.message
+  if (name !== 'TimeoutError' && name !== 'AbortError') return undefined
+  const limitMs = Number(/(\d+) ms/.exec(message)?.[1])
+  if (!limitMs)
+    return name === 'TimeoutError' && !message.startsWith('The operation') ? message : 'no answer in time'
+  const limit = `${limitMs / 1000} s`
+  return message.includes('connection') ? `no connection within ${limit}` : `no answer within ${limit}`
+}
+
+function detailsText(kind: FailureKind, facts: Facts): string {
+  const { status, code, message, nodeCode, contentType } = facts
+  if (status !== undefined) {
+    if (code !== '') return `${status} ${code}${wordsOf(message)}`
+    return `${status}, ${isForeign(facts) || status < 300 ? (contentType ?? 'no content type') : 'no error code'}`
+  }
+  if (kind === 'timeout' && nodeCode === '') return ''
+  return message
+}
+
+/** The service's own message, if it adds something. */
+function wordsOf(message: string): string {
+  const said = message.trim().replace(/\.$/, '')
+  return said === '' || said === 'UnknownError' ? '' : `: ${said}`
 }

@@ -5,12 +5,15 @@ import { examples } from './examples.ts'
 export function addCompletion(program: Command): void {
   program
     .command('completion')
-    .description('print the completion for bash')
+    .description('print the completion script for bash')
     .addHelpText(
       'after',
       examples(
         ['eval "$(imgpipe completion)"', 'for this shell'],
-        ['imgpipe completion | sudo tee /etc/bash_completion.d/imgpipe', 'for all, from the next login on'],
+        [
+          'imgpipe completion | sudo tee /etc/bash_completion.d/imgpipe',
+          'for all users, from the next login',
+        ],
       ),
     )
     .action(() => {
@@ -18,13 +21,13 @@ export function addCompletion(program: Command): void {
     })
 }
 
-/** A script for bash 4 and later, made of the program's own commands and options. */
+/** A script for bash 4 and later, generated from the program's own commands and options. */
 export function bashCompletion(program: Command): string {
   const commands = [...program.commands].sort((a, b) => (a.name() < b.name() ? -1 : 1))
   return `# Completion of imgpipe for bash: eval "$(imgpipe completion)", or a file in /etc/bash_completion.d
 _imgpipe() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command='' at
-  # Bash takes "=" for a word of its own: "--port=" is two words, "--port=45" three.
+  # Bash treats "=" as a word of its own: "--port=" is two words, "--port=45" three.
   [[ $word != = ]] || word=''
   [[ $before != = ]] || before=\${COMP_WORDS[COMP_CWORD-2]}
   for ((at = 1; at < COMP_CWORD; at++)); do
@@ -50,8 +53,8 @@ complete -F _imgpipe imgpipe
 }
 
 function commandCase(command: Command): string {
-  const takesFolder = command.registeredArguments.length > 0
-  const otherwise = takesFolder
+  const takesDirectory = command.registeredArguments.length > 0
+  const otherwise = takesDirectory
     ? `if [[ $word == -* ]]; then _imgpipe_words ${quoted(optionWords(command))}; else _imgpipe_paths -d; fi`
     : `_imgpipe_words ${quoted(optionWords(command))}`
   return `    ${command.name()})
@@ -59,7 +62,7 @@ ${valueCases(command)}
       ${otherwise} ;;`
 }
 
-/** What may follow an option that takes a value: by the word that stands for the value in the help. */
+/** What may follow an option that takes a value: by the placeholder of the value in the help. */
 function valueCases(command: Command): string {
   const cases = command.options.filter(({ required }) => required).map(valueCase)
   return `      case $before in
@@ -70,7 +73,7 @@ ${cases.map((line) => `        ${line}`).join('\n')}
 function valueCase({ long, flags, argChoices }: Option): string {
   if (argChoices) return `${long}) _imgpipe_words ${quoted(argChoices)}; return ;;`
   if (flags.includes('<file>')) return `${long}) _imgpipe_paths -f; return ;;`
-  if (flags.includes('<folder>')) return `${long}) _imgpipe_paths -d; return ;;`
+  if (flags.includes('<directory>')) return `${long}) _imgpipe_paths -d; return ;;`
   return `${long}) return ;;`
 }
 

@@ -1,26 +1,27 @@
 import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { loadSettings } from '../config/settings.ts'
-import { readSurroundings } from '../config/surroundings.ts'
-import { exitCodes, ImgpipeError } from '../daemon/exit-codes.ts'
-import { examine } from '../doctor/examine.ts'
 import type { Finding, Role } from '../doctor/finding.ts'
-import { findingLine, summaryLine } from '../doctor/finding-lines.ts'
+import { readEnvironment } from '../host/environment.ts'
+import { exitCodes, ImgpipeError } from '../host/exit-codes.ts'
 import { examples } from './examples.ts'
 
 const roles = ['detector', 'reader', 'both'] as const
-/** install.sh writes down which worker a host was installed for. */
+/** install.sh records which worker a host was installed for. */
 const installedRole = '/opt/imgpipe/role'
-const checkSeconds = 10
+const timeoutSeconds = 10
 
 /** Adds `imgpipe doctor` to the program. */
 export function addDoctor(program: Command): void {
-  const role = new Option('--role <worker>', 'whose needs to look at (default: as installed, else both)')
+  const role = new Option(
+    '--role <worker>',
+    'worker to check for (default: the installed role, otherwise both)',
+  )
   program
     .command('doctor')
-    .description('check settings, credentials, bucket, queue, Rekognition, clock, disk and units')
+    .description('check settings, state, credentials, bucket, queue, Rekognition, clock and units')
     .addOption(role.choices(roles))
-    .option('--timeout <seconds>', `for each check (default: ${checkSeconds})`, readSeconds)
+    .option('--timeout <seconds>', `for each check (default: ${timeoutSeconds})`, parseSeconds)
     .addHelpText(
       'after',
       examples(
@@ -30,48 +31,56 @@ export function addDoctor(program: Command): void {
     )
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<{ role?: Role; timeout?: number; config?: string }>()
-      const { role = roleOfHost(), timeout = checkSeconds, config } = options
-      const examination = {
+      const { role = roleOfHost(), timeout = timeoutSeconds, config } = options
+      // The other commands start without its modules.
+      const { runChecks } = await import('../doctor/run-checks.ts')
+      const findings = runChecks({
         role,
         loadSettings: () => loadSettings({ configFile: config }),
-        mostMilliseconds: timeout * 1000,
-      }
-      process.exitCode = exitCodeOf(await tell(examine(examination)))
+        environment: process.env,
+        limitMs: timeout * 1000,
+      })
+      process.exitCode = exitCodeOf(await print(findings))
     })
 }
 
 /** @throws {ImgpipeError} `usage` */
-function readSeconds(text: string): number {
+function parseSeconds(text: string): number {
   const seconds = Number(text)
   if (text.trim() !== '' && seconds > 0 && seconds <= 3600) return seconds
-  throw new ImgpipeError('usage', `--timeout must be a number of seconds up to 3600, and is "${text}".`)
+  throw new ImgpipeError('usage', `--timeout must be a number of seconds up to 3600, but is "${text}".`)
 }
 
 function roleOfHost(): Role {
   try {
-    const written = readFileSync(installedRole, 'utf8').trim()
-    return roles.find((role) => role === written) ?? 'both'
+    const recorded = readFileSync(installedRole, 'utf8').trim()
+    return roles.find((role) => role === recorded) ?? 'both'
   } catch {
     return 'both'
   }
 }
 
 /** Prints each finding as it comes. */
-async function tell(findings: AsyncIterable<Finding>): Promise<Finding[]> {
-  const { mayColour, isUtf8 } = readSurroundings()
+async function print(findings: AsyncIterable<Finding>): Promise<Finding[]> {
+  const { useColor, isUtf8 } = readEnvironment()
   const isTerminal = process.stdout.isTTY === true
-  const look = { marks: isTerminal && mayColour && isUtf8, colour: isTerminal && mayColour }
-  const told: Finding[] = []
-  for await (const finding of findings) {
-    told.push(finding)
-    console.log(findingLine(finding, look))
+  const style = {
+    useSymbols: isTerminal && useColor && isUtf8,
+    useColor: isTerminal && useColor,
+    columns: isTerminal ? process.stdout.columns : undefined,
   }
-  console.log(summaryLine(told))
-  return told
+  const { findingLine, summaryLine } = await import('../doctor/finding-lines.ts')
+  const printed: Finding[] = []
+  for await (const finding of findings) {
+    printed.push(finding)
+    console.log(findingLine(finding, style))
+  }
+  console.log(summaryLine(printed))
+  return printed
 }
 
-/** 0 when all is right, else the class of the first thing that is wrong. */
+/** 0 when no check has failed, else the class of the first failure. */
 function exitCodeOf(findings: readonly Finding[]): number {
-  const first = findings.find((finding) => finding.verdict === 'wrong')
-  return first?.verdict === 'wrong' ? exitCodes[first.reason] : exitCodes.done
+  const first = findings.find((finding) => finding.verdict === 'fail')
+  return first?.verdict === 'fail' ? exitCodes[first.reason] : exitCodes.done
 }

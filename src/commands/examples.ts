@@ -1,5 +1,5 @@
-/** The end of a command's help: lines that can be typed, and after `#` what they do. */
-export function examples(...lines: readonly (readonly [typed: string, does: string])[]): string {
-  const width = Math.max(...lines.map(([typed]) => typed.length))
-  return `\nExamples:\n${lines.map(([typed, does]) => `  ${typed.padEnd(width)}  # ${does}`).join('\n')}`
+/** The end of a command's help: command lines, and after `#` what they do. */
+export function examples(...lines: readonly (readonly [command: string, effect: string])[]): string {
+  const width = Math.max(...lines.map(([command]) => command.length))
+  return `\nExamples:\n${lines.map(([command, effect]) => `  ${command.padEnd(width)}  # ${effect}`).join('\n')}`
 }

@@ -1,33 +1,33 @@
 import type { Command } from 'commander'
-import { deadLetterQueueFor } from '../aws/queue-plan.ts'
+import { deadLetterQueueName } from '../aws/create-queues.ts'
 import { loadSettings } from '../config/settings.ts'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import { stopOnSignals } from '../daemon/stop-signal.ts'
+import { displaySafe } from '../host/display.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import { shutdownOnSignals } from '../host/shutdown.ts'
 import type { CloudContents, Uploaded } from '../local/contents.ts'
 import type { LocalCloud } from '../local/server.ts'
-import { displaySafe } from '../protocol/display.ts'
 import { examples } from './examples.ts'
 
 export interface LocalOptions {
-  /** Default 4566; 0 = any free one. */
+  /** default 4566; 0 = any free one */
   port?: number
-  /** Folder whose JPEGs and PNGs are uploaded. */
+  /** directory whose JPEG and PNG files are uploaded */
   photos?: string
-  /** Folder that keeps buckets and queues; without it they end with the process. */
+  /** directory that buckets and queues are kept in; without it they end with the process */
   data?: string
-  /** Rekognition's quota for each operation; 0 = none. */
+  /** Rekognition's quota for each operation, per second; 0 = none */
   maxRps?: number
   bucket?: string
-  /** Made too when it is another one. */
+  /** created as well, unless it is the bucket itself */
   resultsBucket?: string
-  /** A name or a URL, as in the settings. */
+  /** name or URL, as in the settings */
   queue?: string
   region?: string
 }
 
-interface LocalSurroundings {
-  /** Aborted when the cloud is to end. */
-  stopSignal: AbortSignal
+interface LocalDependencies {
+  /** ends the cloud */
+  signal: AbortSignal
   print: (line: string) => void
 }
 
@@ -37,48 +37,50 @@ const defaultPort = 4566
 export function addLocal(program: Command): void {
   program
     .command('local')
-    .description('serve S3, SQS and Rekognition on one local port, with real recognition and no account')
-    .option('--port <number>', `port on 127.0.0.1 (default: ${defaultPort}; 0: any free one)`, readPort)
-    .option('--photos <folder>', 'upload the JPEG and PNG files of this folder')
-    .option('--data <folder>', 'keep buckets and queues in this folder over restarts')
-    .option('--max-rps <number>', 'quota of each Rekognition operation, in requests a second', readRate)
-    .option('--config <file>', 'settings, for the names of bucket and queue')
+    .description(
+      'serve S3, SQS and Rekognition on one local port, with real recognition; no AWS account needed',
+    )
+    .option('--port <number>', `port on 127.0.0.1 (default: ${defaultPort}; 0: any free one)`, parsePort)
+    .option('--photos <directory>', 'upload the JPEG and PNG files of this directory')
+    .option('--data <directory>', 'keep buckets and queues in this directory across restarts')
+    .option('--max-rps <number>', 'quota of each Rekognition operation, in requests per second', parseRate)
+    .option('--config <file>', 'settings file, for the names of bucket and queue')
     .addHelpText(
       'after',
       examples(
-        ['imgpipe local --photos ~/Pictures', 'a bucket full of your own pictures'],
-        ['imgpipe local --max-rps 5 --data ./cloud', "a region's quota, and buckets that stay"],
+        ['imgpipe local --photos ~/Pictures', 'a bucket with your own images'],
+        ['imgpipe local --max-rps 5 --data ./cloud', "a region's quota, and persistent buckets"],
       ),
     )
     .action(async (_options: object, command: Command) => {
       const options = command.optsWithGlobals<LocalOptions & { config?: string }>()
       const { bucket, resultsBucket, queue, region } = loadSettings({ configFile: options.config })
       const names = { bucket, resultsBucket, queue, region }
-      await runLocal({ ...names, ...options }, { stopSignal: stopOnSignals().soft, print: console.log })
+      await runLocal({ ...names, ...options }, { signal: shutdownOnSignals().graceful, print: console.log })
     })
 }
 
 /** @throws {ImgpipeError} `usage` */
-function readPort(text: string): number {
+function parsePort(text: string): number {
   const port = Number(text)
   if (/^\d+$/.test(text) && port <= 65_535) return port
-  throw new ImgpipeError('usage', `--port must be a whole number from 0 to 65535, and is "${text}".`)
+  throw new ImgpipeError('usage', `--port must be a whole number from 0 to 65535, but is "${text}".`)
 }
 
 /** @throws {ImgpipeError} `usage` */
-function readRate(text: string): number {
+function parseRate(text: string): number {
   const rate = Number(text)
   if (text.trim() !== '' && Number.isFinite(rate) && rate >= 0) return rate
-  throw new ImgpipeError('usage', `--max-rps must be a number of requests a second, and is "${text}".`)
+  throw new ImgpipeError('usage', `--max-rps must be a number of requests per second, but is "${text}".`)
 }
 
 /**
  * Serves until the signal is aborted.
  *
- * @throws {ImgpipeError} `usage` for a folder of pictures that cannot be read, `unavailable` for a port in use
+ * @throws {ImgpipeError} `usage` for a directory of images that cannot be read, `unavailable` for a port in use
  */
-export async function runLocal(options: LocalOptions, surroundings: LocalSurroundings): Promise<void> {
-  const { stopSignal, print } = surroundings
+export async function runLocal(options: LocalOptions, dependencies: LocalDependencies): Promise<void> {
+  const { signal, print } = dependencies
   const { startLocalCloud } = await localParts()
   const contents = contentsOf(options)
   print('Starting the local cloud (the recognition models take a few seconds) …')
@@ -87,18 +89,18 @@ export async function runLocal(options: LocalOptions, surroundings: LocalSurroun
     ...(options.data === undefined ? {} : { dataDir: options.data }),
     maxRequestsPerSecond: options.maxRps ?? 0,
     log: print,
-    prepare: (url) => prepare(url, contents, options, surroundings),
+    prepare: (url) => prepare(url, contents, options, dependencies),
   })
   for (const line of welcome(cloud, contents, options)) print(line)
-  await aborted(stopSignal)
+  await aborted(signal)
   print('Stopping the local cloud …')
   await cloud.stop()
 }
 
 /**
- * The local cloud's own parts, loaded only when it is wanted: an installed host has no development packages.
+ * The modules of the local cloud, loaded on demand: an installed host has no development packages.
  *
- * @throws {ImgpipeError} `usage` where they are missing
+ * @throws {ImgpipeError} `usage` where those are missing
  */
 export async function localParts() {
   try {
@@ -128,40 +130,41 @@ async function prepare(
   url: string,
   contents: Contents,
   options: LocalOptions,
-  { stopSignal, print }: LocalSurroundings,
+  { signal, print }: LocalDependencies,
 ): Promise<void> {
   const { fillCloud, uploadPictures } = await localParts()
   await fillCloud(url, contents)
   if (options.photos === undefined) return
   const { bucket, region } = contents
-  const upload = { region, bucket, folder: options.photos, signal: stopSignal }
+  const upload = { region, bucket, folder: options.photos, signal }
   const uploaded = await uploadPictures(url, upload)
   const { pictures, bytes } = uploaded
   const megabytes = (bytes / 1_000_000).toFixed(1)
-  print(`Uploaded ${pictures} pictures (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
-  for (const line of leftOutLines(uploaded)) print(line)
+  print(`Uploaded ${pictures} images (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
+  for (const line of skippedLines(uploaded)) print(line)
 }
 
-/** @returns a sentence on files that could not be read, if there are any */
-export function leftOutLines({ unreadable }: Uploaded): string[] {
+/** @returns a line on files that could not be read, if there are any */
+export function skippedLines({ unreadable }: Uploaded): string[] {
   const [first] = unreadable
   if (first === undefined) return []
-  return [`Left out, for they cannot be read: ${unreadable.length}, the first is ${displaySafe(first)}`]
+  const count = `${unreadable.length} unreadable file${unreadable.length === 1 ? '' : 's'}`
+  return [`Skipped ${count}, the first is ${displaySafe(first)}`]
 }
 
 function welcome({ url }: LocalCloud, { bucket, queue, region }: Contents, options: LocalOptions): string[] {
-  const kept = options.data === undefined ? 'in memory: all is gone when it ends' : `in ${options.data}`
-  const quota = options.maxRps ? `${options.maxRps} requests a second for each operation` : 'none'
+  const storage = options.data === undefined ? 'in memory (lost on exit)' : options.data
+  const quota = options.maxRps ? `${options.maxRps} requests per second for each operation` : 'none'
   return [
     `The local cloud is ready: ${url} (S3, SQS and Rekognition)`,
     `  bucket             ${bucket}`,
-    `  queue              ${queue}, dead letters in ${deadLetterQueueFor(queue)}`,
-    `  kept               ${kept}`,
+    `  queue              ${queue}, dead-letter queue ${deadLetterQueueName(queue)}`,
+    `  storage            ${storage}`,
     `  Rekognition quota  ${quota}`,
-    'To use it from another terminal:',
+    'To use it in another terminal:',
     `  export AWS_ENDPOINT_URL=${url} AWS_REGION=${region}`,
     '  export AWS_ACCESS_KEY_ID=local AWS_SECRET_ACCESS_KEY=local',
-    'Ctrl-C ends it.',
+    'Press Ctrl-C to stop it.',
   ]
 }
 

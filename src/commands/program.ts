@@ -5,8 +5,10 @@ import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
 import { addDoctor } from './doctor.ts'
 import { addLocal } from './local.ts'
+import { addPlan } from './plan.ts'
 import { addRead } from './read.ts'
 import { addReport } from './report.ts'
+import { addRuns } from './runs.ts'
 import { addSetup } from './setup.ts'
 import { addStatus } from './status.ts'
 
@@ -14,22 +16,24 @@ const commands = [
   addDemo,
   addDetect,
   addRead,
+  addPlan,
+  addStatus,
+  addRuns,
+  addReport,
   addSetup,
   addDoctor,
-  addStatus,
-  addReport,
   addLocal,
   addCompletion,
 ]
 
-/** The whole command line; what each command does is in the file of its name. */
+/** The whole command line; each command is in the file of its name. */
 export function createProgram(): Command {
   const program = new Command('imgpipe')
-    .description('Finds the cars in an S3 bucket of pictures and reads the text beside them.')
+    .description('Finds the images in an S3 bucket that show a car, and reads the text in them.')
     .version(version(), '-V, --version', 'print the version')
     .helpOption('-h, --help', 'print this help')
-    .option('--config <file>', configWords)
-    .addHelpText('after', '\n"imgpipe COMMAND --help" shows a command and examples of it.')
+    .option('--config <file>', configDescription)
+    .addHelpText('after', '\n"imgpipe COMMAND --help" describes a command, with examples.')
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
   for (const add of commands) add(program)
@@ -37,11 +41,12 @@ export function createProgram(): Command {
   return program
 }
 
-const configWords = 'settings file (default: $IMGPIPE_CONFIG, else /etc/imgpipe/imgpipe.json)'
+const configDescription = 'settings file (default: $IMGPIPE_CONFIG, else /etc/imgpipe/imgpipe.json)'
 
-/** What every command has: its own help, the settings file, and errors that come to `cli.ts`. */
+/** What every command has: help, the settings file, and errors that reach `cli.ts`. */
 function finish(command: Command): void {
-  if (!command.options.some(({ long }) => long === '--config')) command.option('--config <file>', configWords)
+  if (!command.options.some(({ long }) => long === '--config'))
+    command.option('--config <file>', configDescription)
   command
     .exitOverride()
     .configureOutput({ outputError: () => undefined })

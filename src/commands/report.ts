@@ -1,23 +1,22 @@
-import { GetObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { S3Client } from '@aws-sdk/client-s3'
 import type { Command } from 'commander'
 import { createClients } from '../aws/clients.ts'
-import { Fault } from '../aws/errors.ts'
 import type { Settings } from '../config/schema.ts'
 import { loadSettings } from '../config/settings.ts'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import type { FetchPicture } from '../report/picture-files.ts'
-import { defaultMaxPictures, type WrittenReport, writeReport } from '../report/write-report.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import { imageFetcher } from '../report/fetch-image.ts'
+import { defaultMaxImages, type WrittenReport, writeReport } from '../report/write-report.ts'
 import { examples } from './examples.ts'
 
 export interface ReportOptions {
-  /** Default: the run that finished last. */
+  /** default: the run that was completed last */
   run?: string
-  /** Default: report-RUN in the current folder. */
+  /** default: report-RUN in the current directory */
   out?: string
-  maxPictures?: number
+  maxImages?: number
 }
 
-interface ReportSurroundings {
+interface ReportDependencies {
   settings: Pick<Settings, 'stateDir' | 'bucket' | 'label'>
   s3: S3Client
   print: (line: string) => void
@@ -27,22 +26,20 @@ interface ReportSurroundings {
 export function addReport(program: Command): void {
   program
     .command('report')
-    .description(
-      'write a web page of a run: each picture with its boxes, the text beside it, figures and plots',
-    )
-    .option('--run <id>', 'the run to tell of (default: the one that finished last)')
-    .option('--out <folder>', 'folder for index.html and the pictures (default: report-RUN)')
+    .description('write a web page of a run: every image with its boxes and text, statistics and charts')
+    .option('--run <id>', 'run to report on (default: the most recently completed)')
+    .option('--out <directory>', 'directory for index.html and the images (default: report-RUN)')
     .option(
-      '--max-pictures <number>',
-      `pictures to show at most (default: ${defaultMaxPictures})`,
-      readMaxPictures,
+      '--max-images <number>',
+      `maximum number of images shown (default: ${defaultMaxImages})`,
+      parseMaxImages,
     )
-    .option('--config <file>', 'settings, for the folder of the runs')
+    .option('--config <file>', 'settings file, for the state directory')
     .addHelpText(
       'after',
       examples(
-        ['imgpipe report', 'the run that finished last'],
-        ['imgpipe report --run 20261122T174500Z-3f9a --out /tmp/report', 'a certain one'],
+        ['imgpipe report', 'the most recently completed run'],
+        ['imgpipe report --run 20261122T174500Z-3f9a --out /tmp/report', 'a specific run'],
       ),
     )
     .action(async (_options: object, command: Command) => {
@@ -58,56 +55,28 @@ export function addReport(program: Command): void {
 }
 
 /** @throws {ImgpipeError} `usage` */
-function readMaxPictures(text: string): number {
-  const most = Number(text)
-  if (/^\d+$/.test(text) && most > 0) return most
-  throw new ImgpipeError('usage', `--max-pictures must be a whole number from 1 up, and is "${text}".`)
+function parseMaxImages(text: string): number {
+  const max = Number(text)
+  if (/^\d+$/.test(text) && max > 0) return max
+  throw new ImgpipeError('usage', `--max-images must be a whole number from 1 up, but is "${text}".`)
 }
 
 /**
- * Writes the report of one run and says where it is.
+ * Writes the report of one run and prints where it is.
  *
- * @throws {ImgpipeError} when there is no such run, or the folder cannot be written to
+ * @throws {ImgpipeError} when there is no such run, or the directory cannot be written
  */
 export async function runReport(
   options: ReportOptions,
-  { settings, s3, print }: ReportSurroundings,
+  { settings, s3, print }: ReportDependencies,
 ): Promise<WrittenReport> {
   const { stateDir, bucket, label } = settings
-  const { run, out, maxPictures } = options
-  const request = { stateDir, bucket, label, run, out, maxPictures, fetchPicture: pictureFetcher(s3) }
+  const { run, out, maxImages } = options
+  const request = { stateDir, bucket, label, run, out, maxImages, fetchImage: imageFetcher(s3) }
   const report = await writeReport(request)
-  const { pictures, missing, firstMissing } = report
-  print(
-    `Report of run ${report.run}${report.finished ? '' : ' so far'}: ${pictures} pictures, ${report.index}`,
-  )
+  const { images, missing, firstMissing } = report
+  const progress = report.isFinished ? '' : ' so far'
+  print(`Report of run ${report.run}${progress}: ${images} images, ${report.index}`)
   if (missing > 0) print(`${missing} of them could not be shown; the first: ${firstMissing}`)
   return report
-}
-
-/** Rekognition takes no larger object (its limits page), so the run read none either. */
-const mostBytes = 15 * 1024 * 1024
-const downloadMilliseconds = 60_000
-
-function pictureFetcher(s3: S3Client): FetchPicture {
-  return async (bucket, key, etag) => {
-    const abortSignal = AbortSignal.timeout(downloadMilliseconds)
-    const answer = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key }), { abortSignal })
-    const refusal = refusalOf(answer, etag)
-    if (refusal === undefined) return (await answer.Body?.transformToByteArray()) ?? new Uint8Array()
-    await answer.Body?.transformToWebStream().cancel()
-    throw refusal
-  }
-}
-
-function refusalOf(
-  answer: { ETag?: string | undefined; ContentLength?: number | undefined },
-  etag: string | undefined,
-): Fault | undefined {
-  if (etag !== undefined && answer.ETag !== undefined && answer.ETag !== etag) {
-    return new Fault('gone', 'Replaced', 'another picture has its name now')
-  }
-  const size = answer.ContentLength ?? 0
-  if (size <= mostBytes) return undefined
-  return new Fault('picture', 'TooLarge', `it has ${size} bytes, and ${mostBytes} are the most that is shown`)
 }

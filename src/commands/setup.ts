@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { createClients } from '../aws/clients.ts'
-import { makeQueues } from '../aws/make-queues.ts'
+import { createQueues } from '../aws/create-queues.ts'
 import { loadSettings } from '../config/settings.ts'
 import { examples } from './examples.ts'
 
@@ -8,7 +8,7 @@ import { examples } from './examples.ts'
 export function addSetup(program: Command): void {
   program
     .command('setup')
-    .description('make the queue and its dead-letter queue in the account where they are missing')
+    .description('create the SQS queue and its dead-letter queue if they do not exist')
     .addHelpText(
       'after',
       examples(
@@ -20,7 +20,7 @@ export function addSetup(program: Command): void {
       const settings = loadSettings({ configFile: command.optsWithGlobals<{ config?: string }>().config })
       const clients = createClients(settings)
       try {
-        await makeQueues(clients.sqs, settings, console.log)
+        await createQueues(clients.sqs, settings, console.log)
       } finally {
         clients.close()
       }

@@ -1,12 +1,14 @@
 import type { Command } from 'commander'
+import type { Settings } from '../config/schema.ts'
 import { loadSettings } from '../config/settings.ts'
-import { pause, stopOnSignals } from '../daemon/stop-signal.ts'
-import { type RunStatus, readStatus } from '../status/read-status.ts'
-import { runLines } from '../status/status-text.ts'
+import { shutdownOnSignals, sleep } from '../host/shutdown.ts'
+import { readStatus } from '../status/read-status.ts'
+import { statusJson } from '../status/status-json.ts'
+import { statusLines } from '../status/status-text.ts'
 import { examples } from './examples.ts'
 
-const runsShown = 5
-const watchMilliseconds = 1000
+const shown = { maxRuns: 5, maxFailures: 5 }
+const refreshMs = 1000
 
 interface StatusOptions {
   json?: boolean
@@ -18,37 +20,37 @@ interface StatusOptions {
 export function addStatus(program: Command): void {
   program
     .command('status')
-    .description('show the newest runs of this machine: how far, how fast, what was found, what it has cost')
-    .option('--json', 'for programs: an array of runs, newest first')
-    .option('--watch', 'go on showing until Ctrl-C')
+    .description("show this host's workers and newest runs: progress, rate, results, failures, cost")
+    .option('--json', 'output JSON')
+    .option('--watch', 'refresh every second until Ctrl-C')
     .addHelpText(
       'after',
       examples(
         ['imgpipe status', 'the newest runs'],
-        ['imgpipe status --watch', 'until Ctrl-C, drawn anew each second'],
-        ['imgpipe status --json | jq .[0].reader', 'for a program'],
+        ['imgpipe status --watch', 'refreshed every second until Ctrl-C'],
+        ['imgpipe status --json | jq .runs[0].reader', 'for a program'],
       ),
     )
     .action(async (_options: object, command: Command) => {
       const { json = false, watch = false, config } = command.optsWithGlobals<StatusOptions>()
-      const { stateDir } = loadSettings({ configFile: config })
-      const show = async () => print(await readStatus(stateDir, runsShown), stateDir, json, watch)
+      const settings = loadSettings({ configFile: config })
+      const show = async () => process.stdout.write(await statusText(settings, { json, watch }))
       await show()
       if (!watch) return
-      const { soft } = stopOnSignals()
-      for (await pause(watchMilliseconds, soft); !soft.aborted; await pause(watchMilliseconds, soft))
-        await show()
+      const { graceful } = shutdownOnSignals()
+      for (await sleep(refreshMs, graceful); !graceful.aborted; await sleep(refreshMs, graceful)) await show()
     })
 }
 
-function print(runs: RunStatus[], stateDir: string, json: boolean, watch: boolean): void {
-  if (json) {
-    process.stdout.write(`${JSON.stringify(runs, undefined, watch ? undefined : 2)}\n`)
-    return
-  }
-  const lines = runs.flatMap(runLines)
-  if (lines.length === 0) lines.push(`No runs in ${stateDir} yet: "imgpipe detect" begins one.`)
-  // On a terminal the picture is drawn over the last one; elsewhere each follows the other.
-  if (watch && process.stdout.isTTY) process.stdout.write('\x1b[H\x1b[2J')
-  process.stdout.write(`${lines.join('\n')}\n`)
+async function statusText(
+  { stateDir, keepRuns, maxCallsPerDay }: Settings,
+  { json, watch }: { json: boolean; watch: boolean },
+): Promise<string> {
+  const status = await readStatus(stateDir, { ...shown, keepRuns })
+  if (json) return `${statusJson({ stateDir, maxCallsPerDay, ...status }, watch ? undefined : 2)}\n`
+  const lines = statusLines(status, maxCallsPerDay)
+  if (lines.length === 0) lines.push(`No runs in ${stateDir} yet: "imgpipe detect" starts one.`)
+  // On a terminal the screen is redrawn; elsewhere one report follows the other.
+  const clear = watch && process.stdout.isTTY ? '\x1b[H\x1b[2J' : ''
+  return `${clear}${lines.join('\n')}\n`
 }

@@ -1,31 +1,96 @@
 import { createClients } from '../aws/clients.ts'
-import { Troubles } from '../aws/troubles.ts'
-import type { Settings } from '../config/schema.ts'
+import { areCredentialsFixed } from '../aws/credentials.ts'
 import { loadSettings } from '../config/settings.ts'
-import { readSurroundings } from '../config/surroundings.ts'
-import { lockStateDir } from '../daemon/instance-lock.ts'
-import { createLog, type Log } from '../daemon/log.ts'
-import { keepHeapSmall } from '../daemon/small-heap.ts'
-import { stopOnSignals } from '../daemon/stop-signal.ts'
-import { connectServiceManager } from '../daemon/systemd.ts'
+import { OutageLog } from '../flow/outage-log.ts'
+import type { WaitForSpace } from '../host/disk.ts'
+import { readEnvironment } from '../host/environment.ts'
+import { tuneHeapForLowMemory } from '../host/heap.ts'
+import type { LogLevel } from '../host/log.ts'
+import { createLog, type Log } from '../host/log.ts'
+import { connectServiceManager } from '../host/service-manager.ts'
+import { ShutdownError, shutdownOnSignals, sleep } from '../host/shutdown.ts'
+import { StateDatabase } from '../state/database.ts'
+import { lockStateDirectory } from '../state/lock.ts'
+import { databasePath, type Role } from '../state/role.ts'
+import { detectorSchema, readerSchema, schemaVersion } from '../state/schema.ts'
+import { diskWork, type WorkerContext } from '../state/worker.ts'
+
+const schemas = { detector: detectorSchema, reader: readerSchema }
+const diskPollMs = 1000
+/** How long the service manager is asked to wait for the next sign of life while the disk is full. */
+const diskExtensionMs = 60_000
 
 /**
- * Builds what both workers work with, and takes their place on the state folder.
+ * Builds what a worker works with, runs it, and releases everything.
  *
- * @throws {ImgpipeError} for bad settings, or when another one of the role is at work there
+ * @throws {ShutdownError} when the process is asked to stop before the worker has started
+ * @throws {ImgpipeError} for invalid settings, when another worker of the role is running on the state directory, when its
+ *   database cannot be used, and what the worker throws
  */
-export async function workerContext(role: 'detector' | 'reader', configFile: string | undefined) {
-  keepHeapSmall()
+export async function runWorker(
+  role: Role,
+  configFile: string | undefined,
+  work: (context: WorkerContext) => Promise<void>,
+): Promise<void> {
+  tuneHeapForLowMemory()
   const settings = loadSettings({ configFile })
-  const surroundings = readSurroundings()
-  const manager = await connectServiceManager(surroundings)
-  const log = stderrLog(settings, surroundings.logsToJournal)
-  const stop = stopOnSignals()
-  await lockStateDir(settings.stateDir, role)
+  const environment = readEnvironment()
+  const manager = await connectServiceManager(environment)
+  const log = stderrLog(settings.logLevel, environment.logsToJournal)
+  const outages = new OutageLog(log)
+  const shutdown = shutdownOnSignals()
+  const isInteractive = process.stderr.isTTY === true && environment.NOTIFY_SOCKET === undefined
+  const host = { settings, log, manager, outages, shutdown, isInteractive }
+  const waitForSpace = spaceWaiter(host)
+  const lock = lockStateDirectory(settings.stateDir, role)
   const clients = createClients(settings)
-  return { settings, clients, log, manager, troubles: new Troubles(log), stop }
+  try {
+    const database = await openDatabase(role, settings.stateDir, shutdown.graceful, waitForSpace)
+    const credentialsMs = isInteractive || areCredentialsFixed(process.env) ? 0 : Number.POSITIVE_INFINITY
+    try {
+      await work({ ...host, clients, database, waitForSpace, credentialsMs })
+    } finally {
+      await database.close()
+    }
+  } finally {
+    clients.close()
+    lock.release()
+  }
 }
 
-function stderrLog({ logLevel }: Settings, toJournal: boolean): Log {
-  return createLog({ level: logLevel, toJournal, write: (line) => process.stderr.write(line) })
+/** The log of a command, on standard error. */
+export function stderrLog(level: LogLevel, toJournal: boolean): Log {
+  return createLog({ level, toJournal, write: (line) => process.stderr.write(line) })
+}
+
+/** A full disk is waited for as long as it takes; the wait is reported, and counts as life. */
+function spaceWaiter({
+  outages,
+  manager,
+  shutdown,
+}: Pick<WorkerContext, 'outages' | 'manager' | 'shutdown'>): WaitForSpace {
+  return async (path) => {
+    const sentence = `disk full, cannot write ${path}`
+    outages.wait(diskWork, sentence, { atOnce: true })
+    manager.status(sentence)
+    manager.alive()
+    manager.extendTimeout(diskExtensionMs)
+    await sleep(diskPollMs, shutdown.graceful)
+    return shutdown.graceful.aborted ? 'stop' : 'retry'
+  }
+}
+
+async function openDatabase(
+  role: Role,
+  stateDir: string,
+  graceful: AbortSignal,
+  waitForSpace: WaitForSpace,
+): Promise<StateDatabase> {
+  const path = databasePath(stateDir, role)
+  try {
+    return await StateDatabase.open({ path, schema: schemas[role], version: schemaVersion, waitForSpace })
+  } catch (error) {
+    // Only a full disk is waited for.
+    throw graceful.aborted ? new ShutdownError() : error
+  }
 }

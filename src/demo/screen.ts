@@ -1,83 +1,87 @@
 import type { WriteStream } from 'node:tty'
-import type { Surroundings } from '../config/surroundings.ts'
-import type { RunStatus } from '../status/read-status.ts'
-import { counted, failures, ofAll } from '../status/status-text.ts'
+import type { Environment } from '../host/environment.ts'
+import type { RunOverview } from '../status/read-status.ts'
+import { counted, failures, ofTotal } from '../status/status-text.ts'
 
 const barCells = 24
-/** Where a bar and what stands beside it may not fit in one line, there is no bar. */
-const narrow = 80
+/** Narrower terminals may have no room for a bar and the sentence beside it. */
+const minColumnsForBars = 80
 
-/**
- * Both workers' progress, one line each: drawn over and over on a terminal, as plain lines whenever something
- * has changed elsewhere.
- */
-export class DemoScreen {
-  readonly #output: WriteStream
-  readonly #look: Pick<Surroundings, 'mayColour' | 'isUtf8'>
-  #drawn = 0
-  #last = ''
-
-  constructor(output: WriteStream, look: Pick<Surroundings, 'mayColour' | 'isUtf8'>) {
-    this.#output = output
-    this.#look = look
-  }
-
-  draw({ detector, reader }: RunStatus): void {
-    const judged = detector?.judged ?? 0
-    const cars = detector?.cars ?? 0
-    const total = detector?.total
-    const found = `${ofAll(judged, total, 'picture')}, ${counted(cars, 'car')}${failures(detector?.failed)}`
-    const read = `${reader?.recorded ?? 0} of ${counted(cars, 'car')} read, ${reader?.texts ?? 0} with text${failures(reader?.failures)}`
-    const isAllSent = detector?.state === 'done'
-    this.#show([
-      { name: 'A detector', done: judged, total, sentence: found, isOver: isAllSent },
-      {
-        name: 'B reader',
-        done: reader?.recorded ?? 0,
-        total: cars,
-        sentence: read,
-        isOver: reader?.state === 'complete',
-      },
-    ])
-  }
-
-  #show(workers: Bar[]): void {
-    if (this.#output.isTTY) this.#showBars(workers)
-    else this.#showPlain(workers)
-  }
-
-  #showBars(workers: Bar[]): void {
-    const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A` : ''
-    const lines = workers.map((worker) => `\x1b[2K${this.#line(worker)}`)
-    this.#output.write(`${up}${lines.join('\n')}\n`)
-    this.#drawn = lines.length
-  }
-
-  #showPlain(workers: Bar[]): void {
-    const text = workers.map(({ name, sentence }) => `${name}: ${sentence}`).join('; ')
-    if (text !== this.#last) this.#output.write(`${text}\n`)
-    this.#last = text
-  }
-
-  #line({ name, done, total, sentence, isOver }: Bar): string {
-    // A terminal that does not know its width says 0.
-    const columns = this.#output.columns || 80
-    if (columns < narrow) return `${name.padEnd(11)}${sentence}`.slice(0, columns - 1)
-    const filled = Math.round((total ? Math.min(1, done / total) : 0) * barCells)
-    const { full, empty } = this.#look.isUtf8 ? { full: '█', empty: '░' } : { full: '#', empty: '.' }
-    const bar = `${full.repeat(filled)}${empty.repeat(barCells - filled)}`
-    return `${name.padEnd(11)}${this.#painted(bar, isOver ? 32 : 36)} ${sentence}`
-  }
-
-  #painted(text: string, colour: number): string {
-    return this.#look.mayColour && this.#output.isTTY ? `\x1b[${colour}m${text}\x1b[0m` : text
-  }
-}
+type OutputStyle = Pick<Environment, 'useColor' | 'isUtf8'>
 
 interface Bar {
   readonly name: string
   readonly done: number
   readonly total: number | undefined
   readonly sentence: string
-  readonly isOver: boolean
+  readonly isDone: boolean
+}
+
+/** Both workers' progress, one line each: redrawn in place on a terminal, and printed whenever it has changed elsewhere. */
+export class DemoScreen {
+  readonly #output: WriteStream
+  readonly #style: OutputStyle
+  #drawnLines = 0
+  #last = ''
+
+  constructor(output: WriteStream, style: OutputStyle) {
+    this.#output = output
+    this.#style = style
+  }
+
+  draw({ detector, reader }: Pick<RunOverview, 'detector' | 'reader'>): void {
+    const processed = detector?.processed ?? 0
+    const recorded = reader?.recorded ?? 0
+    // The two databases are read one after the other.
+    const cars = Math.max(detector?.cars ?? 0, recorded)
+    const total = detector?.total
+    this.#show([
+      {
+        name: 'A detector',
+        done: processed,
+        total,
+        sentence: `${ofTotal(processed, total, 'image')}, ${counted(cars, 'car')}${failures(detector?.failed)}`,
+        isDone: detector?.state === 'done',
+      },
+      {
+        name: 'B reader',
+        done: recorded,
+        total: cars,
+        sentence: `${recorded} of ${counted(cars, 'car')} read, ${reader?.texts ?? 0} with text${failures(reader?.failed)}`,
+        isDone: reader?.state === 'complete',
+      },
+    ])
+  }
+
+  #show(bars: Bar[]): void {
+    if (this.#output.isTTY) this.#drawBars(bars)
+    else this.#printLine(bars)
+  }
+
+  #drawBars(bars: Bar[]): void {
+    const up = this.#drawnLines > 0 ? `\x1b[${this.#drawnLines}A` : ''
+    const lines = bars.map((bar) => `\x1b[2K${this.#line(bar)}`)
+    this.#output.write(`${up}${lines.join('\n')}\n`)
+    this.#drawnLines = lines.length
+  }
+
+  #printLine(bars: Bar[]): void {
+    const text = bars.map(({ name, sentence }) => `${name}: ${sentence}`).join('; ')
+    if (text !== this.#last) this.#output.write(`${text}\n`)
+    this.#last = text
+  }
+
+  #line({ name, done, total, sentence, isDone }: Bar): string {
+    // A terminal that does not know its width reports 0.
+    const columns = this.#output.columns || 80
+    if (columns < minColumnsForBars) return `${name.padEnd(11)}${sentence}`.slice(0, columns - 1)
+    const filled = Math.round((total ? Math.min(1, done / total) : 0) * barCells)
+    const { full, empty } = this.#style.isUtf8 ? { full: '█', empty: '░' } : { full: '#', empty: '.' }
+    const bar = `${full.repeat(filled)}${empty.repeat(barCells - filled)}`
+    return `${name.padEnd(11)}${this.#colored(bar, isDone ? 32 : 36)} ${sentence}`
+  }
+
+  #colored(text: string, color: number): string {
+    return this.#style.useColor && this.#output.isTTY ? `\x1b[${color}m${text}\x1b[0m` : text
+  }
 }

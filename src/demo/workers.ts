@@ -3,47 +3,48 @@ import { once } from 'node:events'
 import { openSync, readFileSync } from 'node:fs'
 import { devNull } from 'node:os'
 import { fileURLToPath } from 'node:url'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import type { DemoPlace } from './place.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import type { Role } from '../state/role.ts'
+import type { DemoPaths } from './paths.ts'
 
 const program = fileURLToPath(new URL('../cli.ts', import.meta.url))
-const lifeline = new URL('./lifeline.ts', import.meta.url).href
+const parentWatch = new URL('./parent-watch.ts', import.meta.url).href
 
 interface Worker {
-  readonly role: 'detector' | 'reader'
+  readonly role: Role
   readonly log: string
   readonly process: ChildProcess
 }
 
 /**
- * Both workers at once, as real processes, until the reader has finished the run.
+ * Runs both workers, as real processes, until the run is complete.
  *
  * @param signal stops both, as systemd would
- * @throws {ImgpipeError} when one ends otherwise, with what it said last; the other is stopped then
+ * @throws {ImgpipeError} when one of them fails, with the end of its log; the other one is stopped then
  */
-export async function runWorkers(url: string, place: DemoPlace, signal: AbortSignal): Promise<void> {
+export async function runWorkers(url: string, paths: DemoPaths, signal: AbortSignal): Promise<void> {
   const workers = [
-    startWorker('reader', ['read', '--once'], url, place),
-    startWorker('detector', ['detect'], url, place),
+    startWorker('reader', ['read', '--once'], url, paths),
+    startWorker('detector', ['detect'], url, paths),
   ]
   const stopAll = () => {
     for (const { process } of workers) process.kill()
   }
   signal.addEventListener('abort', stopAll)
   if (signal.aborted) stopAll()
-  const ends = workers.map(async (worker) => {
-    const problem = await problemOf(worker)
+  const exits = workers.map(async (worker) => {
+    const problem = await exitProblem(worker)
     if (problem !== undefined) stopAll()
     return problem
   })
-  const problems = (await Promise.all(ends)).filter((problem) => problem !== undefined)
+  const problems = (await Promise.all(exits)).filter((problem) => problem !== undefined)
   const [first] = problems
   if (first !== undefined && !signal.aborted) throw first
 }
 
 /** As systemd would start it: with the settings and the cloud's address, and nothing of the caller's environment. */
-function startWorker(role: Worker['role'], words: string[], url: string, place: DemoPlace): Worker {
-  const log = place.logs[role]
+function startWorker(role: Role, words: string[], url: string, paths: DemoPaths): Worker {
+  const log = paths.logs[role]
   const file = openSync(log, 'w')
   const env = {
     AWS_ENDPOINT_URL: url,
@@ -53,19 +54,19 @@ function startWorker(role: Worker['role'], words: string[], url: string, place: 
     AWS_CONFIG_FILE: devNull,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
   }
-  const args = ['--import', lifeline, program, ...words, '--config', place.settingsFile]
+  const args = ['--import', parentWatch, program, ...words, '--config', paths.settingsFile]
   const child = spawn(process.execPath, args, { env, stdio: ['ignore', file, file, 'ipc'] })
   return { role, log, process: child }
 }
 
-/** @returns how a worker ended, where it should not have ended so */
-async function problemOf({ role, log, process }: Worker): Promise<ImgpipeError | undefined> {
+/** @returns how a worker ended, unless it has done its work */
+async function exitProblem({ role, log, process }: Worker): Promise<ImgpipeError | undefined> {
   const [code, signal] = await once(process, 'exit')
   if (code === 0) return undefined
-  const said = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n  ')
+  const lastLines = readFileSync(log, 'utf8').trimEnd().split('\n').slice(-5).join('\n  ')
   const how = signal === null ? `with exit code ${code}` : `by ${signal}`
   return new ImgpipeError(
     'unavailable',
-    `The ${role} ended ${how}; the last that it said (${log}):\n  ${said}`,
+    `The ${role} ended ${how}; the end of its log (${log}):\n  ${lastLines}`,
   )
 }

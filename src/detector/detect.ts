@@ -1,135 +1,214 @@
-import { createClients } from '../aws/clients.ts'
-import { Fault } from '../aws/errors.ts'
-import { Pictures } from '../aws/pictures.ts'
-import { Queue } from '../aws/queue.ts'
-import { untilItWorks } from '../aws/retry.ts'
-import type { Settings } from '../config/schema.ts'
-import type { DiskWatch } from '../daemon/append-log.ts'
-import { diskWatch } from '../daemon/disk-watch.ts'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import { endMessage } from '../protocol/messages.ts'
+import { callDollars, formatDollars } from '../aws/prices.ts'
+import { S3Images } from '../aws/s3.ts'
+import { Queue } from '../aws/sqs.ts'
+import { type RetryOptions, type RetryPolicy, retryUntilSuccess } from '../flow/retry.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import { ShutdownError } from '../host/shutdown.ts'
 import { newRunId } from '../protocol/run-id.ts'
-import {
-  journalPath,
-  judgedImages,
-  newRunState,
-  openJournal,
-  type RunSettings,
-  type RunState,
-  readRunState,
-  readUnfinishedRuns,
-} from './journal.ts'
-import { type DetectorParts, DetectorRun, giveUpMilliseconds } from './run.ts'
+import { AnswerStore } from '../state/answers.ts'
+import { DailyLimitReached } from '../state/calls.ts'
+import { type DetectorRunRow, DetectorRuns, type RunSettings } from '../state/detector-runs.ts'
+import { readMeta, writeMeta } from '../state/meta.ts'
+import { diskWork, type WorkerContext } from '../state/worker.ts'
+import { isSameRun, resumeOrAbandonRuns } from './earlier-runs.ts'
+import type { KeptLabels } from './labels.ts'
+import type { Listing } from './listing.ts'
+import { planLines, planOf, type RunPlan } from './plan.ts'
+import { Progress } from './progress.ts'
+import { createRun } from './run-factory.ts'
 
-export type DetectContext = Omit<DetectorParts, 'queue' | 'byReference' | 'isResumed'>
+export interface DetectOptions {
+  /** ask about every image again, on both workers */
+  readonly fresh: boolean
+  /** run although nothing is new: the reader retries its failures */
+  readonly all: boolean
+}
+
+const minute = 60_000
+/** The first answers of a service decide at the start: a person waits, and nothing is under way yet. */
+const startConfirmationMs = 2_000
 
 /**
- * Worker A: one run over the bucket, or the rest of one that was interrupted.
+ * Worker A: one run over the bucket, or the rest of an interrupted one, or nothing where nothing is new.
  *
- * @returns the run as it ended; `done` is false when it was stopped on the way
- * @throws {ImgpipeError} when a person has to act first
+ * @throws {ImgpipeError} `interrupted` when the next start has to resume the run, `all-failed`, or what a person has
+ * to act on
  */
-export async function detect(context: DetectContext): Promise<RunState> {
-  const { settings, clients, troubles, stop, log } = context
-  const queue = await Queue.open(clients.sqs, settings.queue, { troubles, stop, giveUpMilliseconds })
-  const byReference = await isWhereRekognitionIs(context)
-  const watch = diskWatch(context, 'waiting for room')
-  const resumed = await settleEarlierRuns(context, watch, queue)
-  const state = resumed ?? newRunState(newRunId(new Date()), runSettings(settings), Date.now())
-  const journal = await openJournal(settings.stateDir, state.run, watch)
+export async function detect(context: WorkerContext, options: DetectOptions): Promise<void> {
+  const progress = new Progress(context)
+  const { manager, outages } = context
+  const disk = setInterval(() => outages.succeeded(diskWork), 1000)
   try {
-    if (judgedImages(state) === 0)
-      await journal.append({ run: state.run, settings: state.settings, at: state.startedAt })
-    clients.calls.add(state.calls)
-    context.manager.ready()
-    const parts = { ...context, queue, byReference, isResumed: resumed !== undefined }
-    const isDone = await new DetectorRun(parts, state, journal).go()
-    logEnd(context, state, isDone)
-    return state
-  } finally {
-    await journal.close()
-    log.debug('journal closed', { run: state.run })
-  }
-}
-
-async function isWhereRekognitionIs({
-  settings,
-  clients,
-  troubles,
-  stop,
-  log,
-}: DetectContext): Promise<boolean> {
-  const pictures = new Pictures(clients.s3, stop)
-  const what = `read the bucket "${settings.bucket}"`
-  const persistence = { what, troubles, signal: stop.soft, giveUpMilliseconds }
-  const region = await untilItWorks(() => pictures.regionOf(settings.bucket), persistence)
-  if (region === undefined || region === settings.region) return true
-  log.info('the bucket is in another region than Rekognition: pictures are sent as bytes', {
-    bucket: region,
-    region: settings.region,
-  })
-  return false
-}
-
-/** Goes on with the run of these settings; runs of other settings are given up. @returns the run to go on with */
-async function settleEarlierRuns(
-  context: DetectContext,
-  watch: DiskWatch,
-  queue: Queue,
-): Promise<RunState | undefined> {
-  const { settings, log } = context
-  const wanted = JSON.stringify(runSettings(settings))
-  let resumed: RunState | undefined
-  const onGarbage = (path: string, lineNumber: number) =>
-    log.warn(`${path}: line ${lineNumber} is no record of a journal and is passed over`)
-  for (const state of await readUnfinishedRuns(settings.stateDir, onGarbage)) {
-    if (JSON.stringify(state.settings) === wanted && !resumed) resumed = state
-    else await abandon(context, state, watch)
-  }
-  if (!resumed) return undefined
-  const { run, cars } = resumed
-  log.info(`going on with the interrupted run ${run}`, { pictures: judgedImages(resumed), cars })
-  return (await withLostSends(context, resumed, queue)) ?? resumed
-}
-
-/** A queue that is younger than the run has taken the messages of its forerunner with it: they are sent again. */
-async function withLostSends(
-  { settings, log }: DetectContext,
-  { run, startedAt }: RunState,
-  queue: Queue,
-): Promise<RunState | undefined> {
-  const createdAt = (await queue.createdAt()) ?? 0
-  // Within the same second the run may be the younger one: to send again is harmless.
-  if (createdAt <= startedAt) return undefined
-  log.warn(`the queue was made anew after run ${run} began: its messages are sent again`)
-  return readRunState(journalPath(settings.stateDir, run), () => undefined, createdAt)
-}
-
-/** Tells the reader that a run will not be finished, so that it publishes nothing of it. */
-async function abandon(
-  { settings, log, troubles, stop }: DetectContext,
-  state: RunState,
-  watch: DiskWatch,
-): Promise<void> {
-  log.warn(`giving up the unfinished run ${state.run}: it was begun with other settings`)
-  const clients = createClients({ region: state.settings.region })
-  const journal = await openJournal(settings.stateDir, state.run, watch)
-  const { run, cars: count, failed } = state
-  try {
-    const queue = await Queue.open(clients.sqs, state.settings.queue, { troubles, stop, giveUpMilliseconds })
-    await queue.send(endMessage({ run, count, images: judgedImages(state), failed, abandoned: true }))
+    await new Detection(context, options, progress).run()
   } catch (error) {
-    if (!isQueueGone(error)) throw error
-    log.warn(`the queue of run ${run} is gone, so nobody waits for it`, { queue: state.settings.queue })
+    if (error instanceof DailyLimitReached)
+      throw new ImgpipeError('interrupted', `Interrupted: ${error.message}.`)
+    if (error instanceof ShutdownError) {
+      throw new ImgpipeError('interrupted', 'Interrupted; the next start resumes the run.')
+    }
+    throw error
   } finally {
-    clients.close()
+    manager.stopping()
+    progress.end()
+    clearInterval(disk)
   }
-  await journal.append({ done: true, abandoned: true, at: Date.now() })
-  await journal.close()
 }
 
-function isQueueGone(error: unknown): boolean {
-  return error instanceof ImgpipeError && error.cause instanceof Fault && error.cause.kind === 'missing'
+class Detection {
+  readonly #context: WorkerContext
+  readonly #options: DetectOptions
+  readonly #progress: Progress
+  readonly #runs: DetectorRuns
+  readonly #answers: AnswerStore<KeptLabels>
+  readonly #images: S3Images
+
+  constructor(context: WorkerContext, options: DetectOptions, progress: Progress) {
+    this.#context = context
+    this.#options = options
+    this.#progress = progress
+    this.#runs = new DetectorRuns(context.database)
+    this.#answers = new AnswerStore(context.database, context.settings.bucket, 'DetectLabels')
+    this.#images = new S3Images(context.clients.s3, context.shutdown)
+  }
+
+  async run(): Promise<void> {
+    const { manager, settings } = this.#context
+    this.#progress.phase(`opening the queue "${settings.queue}"`)
+    const queue = await this.#openQueue()
+    const byReference = await this.#isBucketInRegion()
+    const queueCreatedAt = () => this.#queueCreatedAt(queue)
+    const wanted = { settings: runSettings(settings), fresh: this.#options.fresh }
+    const resumed = await resumeOrAbandonRuns(this.#context, this.#runs, wanted)
+    const row = resumed ?? (await this.#begin(await queueCreatedAt()))
+    manager.ready()
+    if (!row) return
+    const parts = { queue, byReference, isResumed: resumed !== undefined, row, queueCreatedAt }
+    const { run, rateFound } = createRun(this.#context, {
+      ...parts,
+      listing: this.#listing,
+      images: this.#images,
+      runs: this.#runs,
+      answers: this.#answers,
+      progress: this.#progress,
+      retry: this.#retry,
+    })
+    try {
+      await run.run()
+    } finally {
+      await this.#rememberRate(rateFound()).catch(() => undefined)
+    }
+    await this.#finish(row)
+  }
+
+  get #retry(): Omit<RetryOptions, 'what'> {
+    const { outages, shutdown } = this.#context
+    return { outages, signal: shutdown.graceful, policy: this.#policy(minute) }
+  }
+
+  #policy(missingMs: number): RetryPolicy {
+    const { credentialsMs } = this.#context
+    return { unavailableMs: 15 * minute, deniedMs: minute, missingMs, credentialsMs }
+  }
+
+  #openQueue(): Promise<Queue> {
+    const { clients, settings, shutdown } = this.#context
+    const what = `find the queue "${settings.queue}"`
+    const retry = { ...this.#retry, policy: this.#policy(startConfirmationMs) }
+    return retryUntilSuccess(() => Queue.open(clients.sqs, settings.queue, shutdown.forced), {
+      ...retry,
+      what,
+    })
+  }
+
+  async #isBucketInRegion(): Promise<boolean> {
+    const { settings, log } = this.#context
+    const what = `find the bucket "${settings.bucket}"`
+    const retry = { ...this.#retry, policy: this.#policy(startConfirmationMs) }
+    const region = await retryUntilSuccess(() => this.#images.bucketRegion(settings.bucket), {
+      ...retry,
+      what,
+    })
+    if (region === undefined || region === settings.region) return true
+    log.info('the bucket is in another region than Rekognition: images are sent as bytes', {
+      bucket: region,
+      region: settings.region,
+    })
+    return false
+  }
+
+  async #queueCreatedAt(queue: Queue): Promise<number | undefined> {
+    const what = `read the attributes of the queue ${queue.url}`
+    const { createdAt } = await retryUntilSuccess(() => queue.attributes(), { ...this.#retry, what })
+    return createdAt
+  }
+
+  /** @returns undefined when nothing is new */
+  async #begin(queueCreatedAt: number | undefined): Promise<DetectorRunRow | undefined> {
+    const { settings, log } = this.#context
+    const wanted = runSettings(settings)
+    const lastRun = this.#runs.lastDone(settings)
+    if (!this.#options.fresh && (await this.#isNothingNew(wanted, lastRun, queueCreatedAt))) {
+      log.info(`nothing new since run ${lastRun?.run}`)
+      return undefined
+    }
+    const fresh = this.#options.fresh || !settings.reuseAnswers
+    const begun = { settings: wanted, fresh, at: Date.now(), queueCreatedAt }
+    const row = await this.#runs.begin(newRunId(new Date()), begun)
+    const where = settings.prefix === '' ? settings.bucket : `${settings.bucket}/${settings.prefix}`
+    log.info(`run ${row.run} started`, { bucket: where, queue: settings.queue, label: settings.label })
+    return row
+  }
+
+  /** A first run has nothing to compare with: it starts at once, unless somebody waits for the estimate. */
+  async #isNothingNew(
+    wanted: RunSettings,
+    lastRun: DetectorRunRow | undefined,
+    queueCreatedAt: number | undefined,
+  ): Promise<boolean> {
+    const { settings, log, isInteractive, database } = this.#context
+    if (!isInteractive && !lastRun && this.#answers.anyKey(settings.prefix) === undefined) return false
+    this.#progress.phase(`planning: listing the bucket "${settings.bucket}"`)
+    const plan = await planOf(this.#listing, { settings, answers: this.#answers, runs: this.#runs })
+    this.#progress.total = plan.images
+    const isSameQueue = lastRun?.queueCreatedAt === queueCreatedAt
+    if (lastRun && isSameQueue && isSameRun(lastRun.settings, wanted) && this.#isUnchanged(plan)) return true
+    const rate = Number(readMeta(database, 'rate-per-second') ?? 0)
+    for (const line of planLines(plan, rate)) log.info(line)
+    return false
+  }
+
+  #isUnchanged(plan: RunPlan): boolean {
+    return !this.#options.all && this.#context.settings.reuseAnswers && plan.isSameSet && plan.calls === 0
+  }
+
+  get #listing(): Listing {
+    const { bucket, prefix, maxImages } = this.#context.settings
+    return { images: this.#images, bucket, prefix, maxImages, retry: this.#retry }
+  }
+
+  async #rememberRate(perSecond: number | undefined): Promise<void> {
+    const { database } = this.#context
+    if (perSecond === undefined) return
+    await database.commit(() => writeMeta(database, 'rate-per-second', String(perSecond)))
+  }
+
+  async #finish({ run }: DetectorRunRow): Promise<void> {
+    const { log, settings } = this.#context
+    const row = this.#runs.get(run)
+    if (!row) return
+    const { images, cars, failed, asked, reused, startedAt } = row
+    const seconds = Math.round((Date.now() - startedAt) / 1000)
+    const cost = { calls: asked, cost: formatDollars(callDollars(asked)) }
+    const saved = reused > 0 ? { reused, saved: formatDollars(callDollars(reused)) } : {}
+    log.info(`run ${run} is done`, { images, cars, failed, ...cost, ...saved, seconds })
+    await this.#runs.deleteSentCars()
+    await this.#runs.prune(settings.keepRuns)
+    if (images === 0 || failed < images) return
+    throw new ImgpipeError(
+      'all-failed',
+      `None of the ${images} images of run ${run} could be analysed: the reasons are in the log and in "imgpipe status".`,
+    )
+  }
 }
 
 function runSettings({
@@ -140,15 +219,6 @@ function runSettings({
   minConfidence,
   queue,
   region,
-}: Settings): RunSettings {
+}: RunSettings): RunSettings {
   return { bucket, prefix, maxImages, label, minConfidence, queue, region }
-}
-
-function logEnd({ log, manager }: DetectContext, state: RunState, isDone: boolean): void {
-  const { run, cars, failed, skippedThrough, startedAt } = state
-  const seconds = Math.round((Date.now() - startedAt) / 1000)
-  const counts = { pictures: judgedImages(state), cars, failed, skipped: skippedThrough, seconds }
-  manager.stopping()
-  if (isDone) log.info(`run ${run} is done`, counts)
-  else log.info(`run ${run} was stopped; the next start goes on with it`, counts)
 }

@@ -1,37 +1,164 @@
-import type { ListedObject, Pictures } from '../aws/pictures.ts'
-import { type Persistence, untilItWorks } from '../aws/retry.ts'
-import { isPictureKey } from '../protocol/indexes.ts'
+import { createHash } from 'node:crypto'
+import type { ListedObject, ListingPage, PageStart, S3Images } from '../aws/s3.ts'
+import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
+import { isImageKey } from '../protocol/keys.ts'
+import type { Checkpoint } from '../state/detector-runs.ts'
 
+/** The part of a bucket that is listed, and how each page is asked for until it comes. */
 export interface Listing {
-  readonly pictures: Pictures
+  readonly images: S3Images
   readonly bucket: string
   readonly prefix: string
-  /** how each page is asked for until it comes */
-  readonly persistence: Omit<Persistence, 'what'>
+  /** images listed at most; 0 = all */
+  readonly maxImages: number
+  readonly retry: Omit<RetryOptions, 'what'>
 }
 
-/** The bucket's objects in the order of their keys, after `startAfter`, a page at a time. */
+/** A page of the listing: the keys after the last one of the page before, up to `lastKey`. */
+export interface ListedPage {
+  readonly objects: readonly ListedObject[]
+  /** nothing follows in the bucket; false where `maxImages` ended the listing */
+  readonly isLast: boolean
+}
+
+/**
+ * The bucket's objects in the order of their keys after `after`, a page at a time; ends behind the last image that
+ * `maxImages` allows. A listing that was resumed counts the images before it: `imagesBefore`.
+ */
 export async function* listPages(
   listing: Listing,
-  startAfter: string,
-): AsyncGenerator<{ objects: ListedObject[]; isLast: boolean }> {
-  for (let after = startAfter; ; ) {
-    const page = await untilItWorks(() => listing.pictures.page(listing.bucket, listing.prefix, after), {
-      ...listing.persistence,
-      what: `list the bucket "${listing.bucket}"`,
+  after: string,
+  imagesBefore = 0,
+): AsyncGenerator<ListedPage> {
+  const { images, bucket, prefix, maxImages, retry } = listing
+  let left = maxImages > 0 ? maxImages - imagesBefore : Number.POSITIVE_INFINITY
+  let start: PageStart = { after }
+  let lastKey = after
+  while (left > 0) {
+    const request = { bucket, prefix, ...start, lastKey }
+    const page: ListingPage = await retryUntilSuccess(() => images.listPage(request), {
+      ...retry,
+      what: `list the bucket "${bucket}"`,
     })
-    yield page
-    const last = page.objects.at(-1)
-    if (page.isLast || !last) return
-    after = last.key
+    const objects = upTo(left, page.objects)
+    left -= objects.filter(({ key }) => isImageKey(key)).length
+    yield { objects, isLast: page.next === undefined && objects.length === page.objects.length }
+    if (!page.next || left <= 0) return
+    start = page.next
+    lastKey = page.objects.at(-1)?.key ?? lastKey
   }
 }
 
-/** @returns how many pictures the listing holds after `startAfter`: what "of 1200" and the time left are made of */
-export async function countPictures(listing: Listing, startAfter: string): Promise<number> {
+/** The objects up to the `max`-th image. */
+function upTo(max: number, objects: readonly ListedObject[]): readonly ListedObject[] {
+  if (objects.length <= max) return objects
+  let images = 0
+  const end = objects.findIndex(({ key }) => isImageKey(key) && ++images > max)
+  return end < 0 ? objects : objects.slice(0, end)
+}
+
+/** @returns how many images the listing holds after `after` */
+export async function countImages(listing: Listing, after: string, imagesBefore: number): Promise<number> {
   let count = 0
-  for await (const { objects } of listPages(listing, startAfter)) {
-    count += objects.filter(({ key }) => isPictureKey(key)).length
+  for await (const { objects } of listPages(listing, after, imagesBefore)) {
+    count += objects.filter(({ key }) => isImageKey(key)).length
   }
   return count
+}
+
+/**
+ * Identifies a set of images (key and ETag) whatever the order in which they are added: the sum of their hashes,
+ * modulo 2^128. It can be stored and continued, which a running SHA-256 cannot.
+ */
+export class ImageSetDigest {
+  #sum: bigint
+
+  /** @param stored as `toString` gave it; empty = no image */
+  constructor(stored = '') {
+    this.#sum = stored === '' ? 0n : BigInt(`0x${stored}`)
+  }
+
+  add(key: string, etag: string | undefined): void {
+    const hash = createHash('sha256')
+      .update(`${key}\0${etag ?? ''}`)
+      .digest()
+    this.#sum = BigInt.asUintN(128, this.#sum + hash.readBigUInt64LE(0) + (hash.readBigUInt64LE(8) << 64n))
+  }
+
+  toString(): string {
+    return this.#sum.toString(16)
+  }
+}
+
+interface Entry {
+  readonly object: ListedObject
+  readonly isImage: boolean
+  isDecided: boolean
+  isReused: boolean
+}
+
+const compactAfter = 1000
+
+/**
+ * The keys between the oldest undecided image and the newest listed one. Images are decided in any order; a later
+ * process may skip only what lies before the oldest undecided one: the checkpoint.
+ */
+export class ListingWindow {
+  readonly #entries: Entry[] = []
+  readonly #digest: ImageSetDigest
+  #first = 0
+  #lastKey: string
+  #images: number
+  #skipped: number
+  #reused: number
+
+  constructor(from: Checkpoint) {
+    this.#lastKey = from.lastKey
+    this.#images = from.images
+    this.#skipped = from.skipped
+    this.#reused = from.reused
+    this.#digest = new ImageSetDigest(from.digest)
+  }
+
+  /** Adds the next key of the listing. @returns the function that marks it as decided */
+  add(object: ListedObject): (how: { isReused: boolean }) => void {
+    const isImage = isImageKey(object.key)
+    const entry: Entry = { object, isImage, isDecided: !isImage, isReused: false }
+    this.#entries.push(entry)
+    this.#advance()
+    return ({ isReused }) => {
+      entry.isDecided = true
+      entry.isReused = isReused
+      this.#advance()
+    }
+  }
+
+  get checkpoint(): Checkpoint {
+    return {
+      lastKey: this.#lastKey,
+      images: this.#images,
+      skipped: this.#skipped,
+      reused: this.#reused,
+      digest: this.#digest.toString(),
+    }
+  }
+
+  #advance(): void {
+    for (let entry = this.#entries[this.#first]; entry?.isDecided; entry = this.#entries[this.#first]) {
+      const { key, etag } = entry.object
+      this.#lastKey = key
+      if (entry.isImage) {
+        this.#images++
+        this.#digest.add(key, etag)
+      } else {
+        this.#skipped++
+      }
+      if (entry.isReused) this.#reused++
+      this.#first++
+    }
+    if (this.#first > compactAfter) {
+      this.#entries.splice(0, this.#first)
+      this.#first = 0
+    }
+  }
 }

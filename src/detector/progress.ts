@@ -1,30 +1,63 @@
-import type { Troubles } from '../aws/troubles.ts'
-import type { Log } from '../daemon/log.ts'
-import { RateMeter } from '../daemon/rate.ts'
-import type { ServiceManager } from '../daemon/systemd.ts'
-import { judgedImages, type RunState } from './journal.ts'
+import type { Clients } from '../aws/clients.ts'
+import type { OutageLog } from '../flow/outage-log.ts'
+import { RateMeter } from '../flow/rate-meter.ts'
+import type { Log } from '../host/log.ts'
+import type { ServiceManager } from '../host/service-manager.ts'
 
-const logEveryMilliseconds = 30_000
-/** How much longer systemd is to wait with each sign of life; above the longest call. */
-const extensionMilliseconds = 300_000
+const logEveryMs = 30_000
+/** systemd waits for so long after the last sign of progress; above the longest request. */
+const extensionMs = 15 * 60_000
+/** A request in flight for so long is worth a word in STATUS. */
+const pendingMs = 10_000
 
-/** Tells how far a run is: to the service manager every second, to the log twice a minute. */
+export interface ProgressParts {
+  readonly log: Log
+  readonly manager: ServiceManager
+  readonly outages: OutageLog
+  readonly clients: Clients
+}
+
+/** What the counts of a run are; the sentence is made of them. */
+export interface RunCounts {
+  readonly run: string
+  readonly processed: number
+  readonly cars: number
+  readonly failed: number
+}
+
+/**
+ * Reports how far the detector is: to the service manager every second, to the log twice a minute. The start timeout is
+ * extended only while requests are answered, images are decided, or something that has a name is waited for: a detector
+ * that hangs is ended by systemd.
+ */
 export class Progress {
-  readonly #state: RunState
-  readonly #parts: { log: Log; manager: ServiceManager; troubles: Troubles }
+  readonly #parts: ProgressParts
   readonly #rate = new RateMeter(() => performance.now())
   readonly #timer: NodeJS.Timeout
+  #counts: () => RunCounts | undefined = () => undefined
+  #phase = 'starting'
   #loggedAt = performance.now()
-  /** pictures that the listing holds in all, once it is known */
+  #decided = 0
+  #seenActivity = -1
+  /** images that the listing holds in all, once it is known */
   total: number | undefined
 
-  constructor(state: RunState, parts: { log: Log; manager: ServiceManager; troubles: Troubles }) {
-    this.#state = state
+  constructor(parts: ProgressParts) {
     this.#parts = parts
-    this.#timer = setInterval(() => this.#tell(), 1000)
+    this.#timer = setInterval(() => this.#report(), 1000)
   }
 
-  judged(): void {
+  /** What is done while there is no run: `listing the bucket`. */
+  phase(sentence: string): void {
+    this.#phase = sentence
+  }
+
+  run(counts: () => RunCounts): void {
+    this.#counts = counts
+  }
+
+  decided(): void {
+    this.#decided++
     this.#rate.add()
   }
 
@@ -32,20 +65,42 @@ export class Progress {
     clearInterval(this.#timer)
   }
 
-  /** `run …: 812 of 1200 pictures, 402 cars, 49.8/s` */
-  get sentence(): string {
-    const { run, cars, failed } = this.#state
-    const of = this.total === undefined ? '' : ` of ${this.total}`
-    const failures = failed > 0 ? `, ${failed} failed` : ''
-    return `run ${run}: ${judgedImages(this.#state)}${of} pictures, ${cars} cars${failures}, ${this.#rate.perSecond.toFixed(1)}/s`
+  get perSecond(): number {
+    return this.#rate.perSecond
   }
 
-  #tell(): void {
-    const trouble = this.#parts.troubles.sentence
-    this.#parts.manager.status(trouble ? `${this.sentence}; ${trouble}` : this.sentence)
-    this.#parts.manager.extendTimeout(extensionMilliseconds)
-    if (performance.now() - this.#loggedAt < logEveryMilliseconds) return
+  /** What is waited for, if it lasts. */
+  get waiting(): string | undefined {
+    const { outages, clients } = this.#parts
+    const pending = clients.calls.oldestPending(pendingMs)
+    if (outages.summary !== undefined) return outages.summary
+    return pending && `waiting for ${pending.operation} for ${Math.round(pending.ageMs / 1000)} s`
+  }
+
+  /** `run …: 812 of 1200 images, 402 cars, 49.8/s` */
+  get sentence(): string {
+    const counts = this.#counts()
+    if (!counts) return this.#phase
+    const of = this.total === undefined ? '' : ` of ${this.total}`
+    const failures = counts.failed > 0 ? `, ${counts.failed} failed` : ''
+    return `run ${counts.run}: ${counts.processed}${of} images, ${counts.cars} cars${failures}, ${this.perSecond.toFixed(1)}/s`
+  }
+
+  #report(): void {
+    const { manager, log } = this.#parts
+    const { waiting } = this
+    manager.status(waiting ? `${this.sentence}; ${waiting}` : this.sentence)
+    if (this.#isAlive()) manager.extendTimeout(extensionMs)
+    if (performance.now() - this.#loggedAt < logEveryMs) return
     this.#loggedAt = performance.now()
-    this.#parts.log.info(this.sentence)
+    log.info(this.sentence)
+  }
+
+  #isAlive(): boolean {
+    const { clients, outages } = this.#parts
+    const activity = clients.calls.activity + this.#decided
+    const hasProgressed = activity !== this.#seenActivity
+    this.#seenActivity = activity
+    return hasProgressed || outages.isWaiting
   }
 }

@@ -1,246 +1,254 @@
-import { Attempts, PictureFailure } from '../aws/attempts.ts'
-import { ByteBudget } from '../aws/byte-budget.ts'
-import type { Clients } from '../aws/clients.ts'
-import { controlPicture } from '../aws/control-picture.ts'
-import { type ListedObject, Pictures } from '../aws/pictures.ts'
-import type { Queue } from '../aws/queue.ts'
-import { LabelDetection } from '../aws/recognition.ts'
-import { Stopped } from '../aws/retry.ts'
-import type { Troubles } from '../aws/troubles.ts'
-import type { Settings } from '../config/schema.ts'
-import type { AppendLog } from '../daemon/append-log.ts'
-import type { Log } from '../daemon/log.ts'
-import type { StopSignals } from '../daemon/stop-signal.ts'
-import type { ServiceManager } from '../daemon/systemd.ts'
-import { WorkInHand } from '../daemon/work-in-hand.ts'
-import { isPictureKey } from '../protocol/indexes.ts'
-import { endMessage, indexMessage } from '../protocol/messages.ts'
-import { type ExamineParts, examine } from './examine.ts'
-import {
-  apply,
-  type CarRecord,
-  type JournalLine,
-  judgedImages,
-  type RunSettings,
-  type RunState,
-} from './journal.ts'
-import { countPictures, type Listing, listPages } from './listing.ts'
-import { Progress } from './progress.ts'
-import { decide } from './verdict.ts'
-import { ListingWindow } from './window.ts'
+import type { ListedObject } from '../aws/s3.ts'
+import { Failure } from '../flow/failure.ts'
+import { type ImageAttempts, ImageFailure } from '../flow/image-attempts.ts'
+import type { TaskPool } from '../flow/task-pool.ts'
+import type { Log } from '../host/log.ts'
+import { isImageKey } from '../protocol/keys.ts'
+import { endMessage } from '../protocol/messages.ts'
+import { type AnswerStore, isUsable, type StoredAnswer } from '../state/answers.ts'
+import type { StateDatabase } from '../state/database.ts'
+import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
+import type { CarSender } from './car-sender.ts'
+import { type KeptLabels, keptLabels, type LabelReaderParts, readLabels } from './labels.ts'
+import { countImages, type ListedPage, type Listing, listPages } from './listing.ts'
+import type { Progress } from './progress.ts'
+import type { RunRecorder } from './run-recorder.ts'
 
-/** What a detector works with; made once per process. */
-export interface DetectorParts {
-  readonly settings: Settings
-  readonly clients: Clients
-  readonly queue: Queue
-  readonly byReference: boolean
-  /** whether the run was interrupted before: it may be again */
-  readonly isResumed: boolean
+/** What one run works with; run-factory.ts builds it. */
+export interface DetectorRunParts {
+  readonly row: DetectorRunRow
+  readonly database: StateDatabase
+  readonly runs: DetectorRuns
+  readonly answers: AnswerStore<KeptLabels>
+  readonly recorder: RunRecorder
+  readonly listing: Listing
+  readonly labels: LabelReaderParts
+  readonly attempts: ImageAttempts
+  readonly pool: TaskPool
+  readonly sender: CarSender
+  readonly progress: Progress
+  /** answers of earlier runs may be used */
+  readonly reuse: boolean
+  /** a key that was read: good for a probe */
+  readonly onRead: (key: string) => void
+  /** when the queue was created, ms since 1970, if it may be known */
+  readonly queueCreatedAt: () => Promise<number | undefined>
   readonly log: Log
-  readonly manager: ServiceManager
-  readonly troubles: Troubles
-  readonly stop: StopSignals
+  readonly signal: AbortSignal
+  /** aborts the signal */
+  readonly cancel: () => void
 }
 
-/** A service that has not worked for so long ends the run with exit 69; the next start goes on with it. */
-export const giveUpMilliseconds = 15 * 60_000
-const budgetBytes = 64 * 1024 * 1024
-const checkpointMilliseconds = 1000
-/** Pictures whose turn has not come, so that the next call never waits for the listing. */
-const picturesAhead = 16
+type MarkDecided = (how: { isReused: boolean }) => void
+
+const slotWaitMs = 10_000
 
 /**
- * One run over the bucket. A picture goes through these states, each of which a crash may leave it in:
- * listed → (asked) → judged, in the journal → for a car: sent, confirmed in the journal.
- * What is listed but not judged is asked again; what is judged is never asked again; a car that is not
- * confirmed is sent again with the same number, which the reader knows.
+ * One run over the bucket. An image goes through these states, in each of which a crash may leave it:
+ *
+ *     listed → (asked) → answered and decided, in one commit → a car: sent → confirmed
+ *
+ * What is listed and not decided is decided by the next process: from its answer, or by asking. What has an answer is
+ * never asked about again. A car that is not confirmed is sent again with the same number, which the reader knows.
  */
 export class DetectorRun {
-  readonly #parts: DetectorParts
-  readonly #state: RunState
-  readonly #journal: AppendLog<JournalLine>
-  readonly #labels: LabelDetection
-  readonly #attempts: Attempts
-  readonly #pictures: Pictures
-  readonly #examine: ExamineParts
-  readonly #hand: WorkInHand
-  readonly #window: ListingWindow
-  readonly #progress: Progress
-  #checkpointAt = performance.now()
+  readonly #parts: DetectorRunParts
   #isCounting = false
 
-  constructor(parts: DetectorParts, state: RunState, journal: AppendLog<JournalLine>) {
-    const { settings, clients, stop, troubles, isResumed: isCareful } = parts
-    const { maxRequestsPerSecond, maxAttempts, bucket, minConfidence } = settings
+  constructor(parts: DetectorRunParts) {
     this.#parts = parts
-    this.#state = state
-    this.#journal = journal
-    this.#labels = new LabelDetection(clients.rekognition, { maxRequestsPerSecond, isCareful, stop })
-    this.#pictures = new Pictures(clients.s3, stop)
-    this.#attempts = new Attempts({
-      what: 'detect labels',
-      maxAttempts,
-      controls: {
-        rekognition: () => this.#labels.detect({ kind: 'bytes', bytes: controlPicture }, minConfidence),
-        s3: () => this.#pictures.missNothing(bucket),
-      },
-      troubles,
-      signal: stop.soft,
-      giveUpMilliseconds,
-    })
-    const budget = new ByteBudget(budgetBytes)
-    const { byReference } = parts
-    this.#examine = {
-      labels: this.#labels,
-      pictures: this.#pictures,
-      budget,
-      bucket,
-      byReference,
-      minConfidence,
-    }
-    this.#hand = new WorkInHand(() => this.#labels.calls.inFlight.limit + picturesAhead)
-    this.#window = new ListingWindow({
-      through: state.through,
-      images: state.imagesThrough,
-      skipped: state.skippedThrough,
-    })
-    this.#progress = new Progress(state, parts)
   }
 
-  /** @returns true when the run is done, false when it was stopped on the way */
-  async go(): Promise<boolean> {
+  /**
+   * @returns when "-1" is in the queue
+   * @throws {ShutdownError} {DailyLimitReached} when it was interrupted: the next start resumes it
+   * @throws {ImgpipeError} when a person has to act
+   */
+  async run(): Promise<void> {
+    const { row, pool, sender, signal, recorder, cancel } = this.#parts
     try {
-      this.#resend()
-      if (!this.#state.end) await this.#lookThrough()
-      await this.#hand.finished()
-      if (!this.#state.end && this.#parts.stop.soft.aborted) return false
-      await this.#finish()
-      return true
+      if (row.state === 'open') await this.#decideAll()
+      signal.throwIfAborted()
+      await this.#end()
     } catch (error) {
-      if (error instanceof Stopped) return false
-      // What else is in hand may be waiting for a service: it would keep the error from being told.
-      this.#parts.stop.begin()
+      // Images that wait for a service must not keep the error from being reported.
+      cancel()
       throw error
     } finally {
-      await this.#hand.finished().catch(() => undefined)
-      // Nothing follows "done": killed behind it, a process that had not ended yet would be started for a new run.
-      if (!this.#state.done) await this.#checkpoint().catch(() => undefined)
-      this.#progress.end()
+      // After an error too: what is answered meanwhile is kept.
+      await this.#settle(() => pool.waitUntilIdle(Number.POSITIVE_INFINITY))
+      await this.#settle(() => sender.flush())
+      await this.#settle(() => recorder.checkpoint())
     }
   }
 
-  #resend(): void {
-    for (const car of this.#state.unsent.values()) this.#hand.start(() => this.#send(car))
+  /** The error that ended the run is the one to report. */
+  async #settle(work: () => Promise<unknown>): Promise<void> {
+    await work().catch(() => undefined)
   }
 
-  async #lookThrough(): Promise<void> {
-    const { maxImages } = this.#parts.settings
-    let images = this.#state.imagesThrough
-    for await (const { objects, isLast } of listPages(this.#listing, this.#state.through)) {
-      for (const object of objects) {
-        const isPicture = isPictureKey(object.key)
-        if (isPicture && maxImages > 0 && images >= maxImages) return this.#knowTotal(images)
-        if (isPicture) images++
-        await this.#take(object, isPicture)
-        if (this.#parts.stop.soft.aborted) return
-      }
-      if (isLast) this.#knowTotal(images)
-      else this.#countAhead(images, objects.at(-1)?.key ?? '')
+  async #decideAll(): Promise<void> {
+    const { row, listing, pool, sender, signal, recorder } = this.#parts
+    let after = row.lastKey
+    let listed = row.images
+    for await (const page of listPages(listing, row.lastKey, row.images)) {
+      const lastKey = page.objects.at(-1)?.key ?? after
+      listed += page.objects.filter(({ key }) => isImageKey(key)).length
+      this.#learnTotal(page, lastKey, listed)
+      await this.#decidePage(page, after)
+      if (signal.aborted) return
+      after = lastKey
     }
+    while (!(await pool.waitUntilIdle(slotWaitMs))) await this.#checkpointIfDue()
+    await sender.flush()
+    if (signal.aborted) return
+    await recorder.fixEnd()
+    this.#warnIfEmpty()
   }
 
-  get #listing(): Listing {
-    const { settings, troubles, stop } = this.#parts
-    const persistence = { troubles, signal: stop.soft, giveUpMilliseconds }
-    return { pictures: this.#pictures, bucket: settings.bucket, prefix: settings.prefix, persistence }
-  }
-
-  #knowTotal(images: number): void {
-    this.#progress.total = Math.min(images, this.#parts.settings.maxImages || Number.POSITIVE_INFINITY)
-  }
-
-  /** Once, beside the work: a page of the listing costs a hundredth of one picture. */
-  #countAhead(images: number, after: string): void {
-    if (this.#isCounting) return
+  /** Unless the plan knows it, the rest is counted once, beside the work: a page costs a hundredth of one image. */
+  #learnTotal(page: ListedPage, lastKey: string, listed: number): void {
+    const { listing, progress, row, log } = this.#parts
+    if (page.isLast) progress.total = listed
+    if (progress.total !== undefined || this.#isCounting) return
     this.#isCounting = true
-    countPictures(this.#listing, after).then(
-      (rest) => this.#knowTotal(images + rest),
-      () => undefined,
+    countImages(listing, lastKey, listed).then(
+      (rest) => {
+        progress.total = listed + rest
+      },
+      (error: unknown) => log.debug(`the images of run ${row.run} could not be counted: ${error}`),
     )
   }
 
-  async #take(object: ListedObject, isPicture: boolean): Promise<void> {
-    const done = this.#window.add(object.key, isPicture ? 'picture' : 'skipped')
-    if (!isPicture) return
-    if (this.#state.judged.has(object.key)) return done()
-    await this.#hand.room()
-    this.#hand.start(async () => {
-      await this.#judge(object)
-      done()
+  async #decidePage(page: ListedPage, after: string): Promise<void> {
+    const { row, runs, recorder, signal } = this.#parts
+    const lastKey = page.objects.at(-1)?.key ?? after
+    const decided = runs.decidedBetween(row.seq, after, lastKey)
+    const stored = await this.#storedAnswers(page, after)
+    const known: Promise<void>[] = []
+    for (const object of page.objects) {
+      const done = recorder.listed(object)
+      if (!isImageKey(object.key)) continue
+      if (decided.has(object.key)) {
+        recorder.wasDecided()
+        done({ isReused: false })
+      } else await this.#decideOrAsk(object, stored.get(object.key), known, done)
+      if (signal.aborted) break
+    }
+    await Promise.all(known)
+    await this.#checkpointIfDue()
+  }
+
+  /** The answers about the images of a page. Those about keys that are no longer listed are forgotten. */
+  async #storedAnswers(page: ListedPage, after: string): Promise<Map<string, StoredAnswer<KeptLabels>>> {
+    const { answers, listing, database } = this.#parts
+    const last = page.isLast ? undefined : (page.objects.at(-1)?.key ?? after)
+    const listed = new Set(page.objects.map(({ key }) => key))
+    const stored = new Map<string, StoredAnswer<KeptLabels>>()
+    const gone: string[] = []
+    for (const answer of answers.between({ prefix: listing.prefix, after, last })) {
+      if (listed.has(answer.key)) stored.set(answer.key, answer)
+      else gone.push(answer.key)
+    }
+    if (gone.length > 0) await database.commit(() => answers.remove(gone))
+    return stored
+  }
+
+  /** @param known decisions that need no call: awaited at the end of the page */
+  async #decideOrAsk(
+    object: ListedObject,
+    stored: StoredAnswer<KeptLabels> | undefined,
+    known: Promise<void>[],
+    done: MarkDecided,
+  ): Promise<void> {
+    const { pool, sender, signal } = this.#parts
+    if (stored && this.#isUsable(stored, object)) {
+      await sender.waitForRoom()
+      const deciding = this.#decideKnown(object, stored, done)
+      // Until it is awaited an error must not count as unhandled.
+      deciding.catch(() => undefined)
+      known.push(deciding)
+      return
+    }
+    while (!(await pool.waitForSlot(slotWaitMs))) await this.#checkpointIfDue()
+    await sender.waitForRoom()
+    if (signal.aborted) return
+    pool.start(async () => {
+      await this.#ask(object)
+      done({ isReused: false })
+      await this.#checkpointIfDue()
     })
   }
 
-  async #judge(object: ListedObject): Promise<void> {
-    const { label, minConfidence } = this.#parts.settings
-    try {
-      const findings = await this.#attempts.of(() => examine(object, this.#examine))
-      const { key } = object
-      const verdict = decide(findings, label, minConfidence)
-      if (verdict.verdict === 'none') await this.#record({ key, verdict: 'none' })
-      else await this.#recordCar(object, verdict.confidence, verdict.boxes)
-    } catch (error) {
-      if (!(error instanceof PictureFailure)) throw error
-      this.#parts.log.warn('a picture could not be analysed', { key: object.key, reason: error.message })
-      await this.#record({ key: object.key, verdict: 'failed', reason: error.message })
-    }
-    this.#progress.judged()
-    if (performance.now() - this.#checkpointAt >= checkpointMilliseconds) await this.#checkpoint()
+  #isUsable(stored: StoredAnswer<KeptLabels>, { etag }: ListedObject): boolean {
+    const { row, reuse } = this.#parts
+    const askedBy = reuse && !row.fresh ? undefined : row.run
+    return isUsable(stored, etag, { maxMinConfidence: row.settings.minConfidence, askedBy })
   }
 
-  async #recordCar(
-    { key, etag }: ListedObject,
-    confidence: number,
-    boxes: CarRecord['boxes'],
+  async #decideKnown(
+    object: ListedObject,
+    stored: StoredAnswer<KeptLabels>,
+    done: MarkDecided,
   ): Promise<void> {
-    const car: CarRecord = { car: this.#state.cars + 1, key, ...(etag && { etag }), confidence, boxes }
-    await this.#record(car)
-    await this.#send(car)
+    const { row, recorder, sender } = this.#parts
+    const car = await recorder.decide(object, stored.answer)
+    if (car) sender.send(car)
+    done({ isReused: stored.askedBy !== row.run })
   }
 
-  async #send({ car, key, etag, confidence, boxes }: CarRecord): Promise<void> {
-    const { run, settings } = this.#state
-    await this.#parts.queue.send(
-      indexMessage({ run, n: car, key, bucket: settings.bucket, etag, confidence, boxes }),
-    )
-    this.#parts.log.debug('sent', { run, n: car, key })
-    // If this is lost, the message is sent again with the same number, and nobody is harmed.
-    const sent = { sent: car, at: Date.now() }
-    apply(this.#state, sent)
-    this.#journal.appendWithNext(sent)
+  async #ask(object: ListedObject): Promise<void> {
+    const { attempts, labels, log, recorder, sender, onRead } = this.#parts
+    try {
+      const { model, labels: found } = await attempts.run((step) => readLabels(object, labels, step))
+      onRead(object.key)
+      const answer = { kind: 'answer', model, content: keptLabels(found) } as const
+      const car = await recorder.decide(object, answer, { isNew: true })
+      if (car) sender.send(car)
+    } catch (error) {
+      if (!(error instanceof ImageFailure)) throw error
+      const reason = error.message
+      log.warn('an image could not be analysed', { key: object.key, reason })
+      await recorder.fail(object, reason, isRefusal(error) ? { kind: 'refusal', reason } : undefined)
+    }
   }
 
-  async #finish(): Promise<void> {
-    const { run, cars, failed } = this.#state
-    const images = judgedImages(this.#state)
-    if (!this.#state.end) await this.#record({ end: { count: cars, images, failed } })
-    await this.#parts.queue.send(endMessage({ run, count: cars, images, failed, abandoned: false }))
-    await this.#checkpoint()
-    await this.#record({ done: true, at: Date.now() })
+  #warnIfEmpty(): void {
+    const { row, recorder, log } = this.#parts
+    const { bucket, prefix, label } = row.settings
+    const { images, count } = recorder.counts
+    if (images === 0) {
+      const where = prefix === '' ? '' : ` under the prefix "${prefix}"`
+      log.warn(`there is no JPEG or PNG object in the bucket "${bucket}"${where}`)
+    } else if (count === 0) {
+      const hint = recorder.sightings.hint(label)
+      if (hint !== undefined) log.warn(hint)
+    }
   }
 
-  async #checkpoint(): Promise<void> {
-    this.#checkpointAt = performance.now()
-    const { cars, failed } = this.#state
-    const { total } = this.#progress
-    const counts = { judged: judgedImages(this.#state), cars, failed, ...(total !== undefined && { total }) }
-    const calls = this.#parts.clients.calls.counts
-    await this.#record({ ...this.#window.through, ...counts, calls, at: Date.now() })
+  /** Sends what has not been sent, then "-1". */
+  async #end(): Promise<void> {
+    const { row, runs, sender, queueCreatedAt, log, recorder } = this.#parts
+    await sender.sendRest()
+    const createdAt = await queueCreatedAt()
+    if (createdAt !== undefined && row.queueCreatedAt !== undefined && createdAt !== row.queueCreatedAt) {
+      log.warn(`the queue was re-created after run ${row.run} started; resending its messages`)
+      await runs.forgetSent(row.seq, createdAt)
+      await sender.sendRest()
+    }
+    const failures = runs.failures(row.seq)
+    await sender.sendNow(endMessage({ run: row.run, ...recorder.counts, failures, abandoned: false }))
+    await recorder.done()
   }
 
-  /** The state follows the journal's order of lines, which is the order in which they are given to it. */
-  async #record(line: Exclude<JournalLine, { settings: RunSettings }>): Promise<void> {
-    apply(this.#state, line)
-    await this.#journal.append(line)
+  async #checkpointIfDue(): Promise<void> {
+    this.#parts.pool.throwIfFailed()
+    await this.#parts.recorder.checkpointIfDue()
   }
+}
+
+/** A fact about the bytes, as long as the ETag is the same: asking again cannot help. */
+function isRefusal({ cause }: ImageFailure): boolean {
+  if (!(cause instanceof Failure) || cause.kind !== 'subject') return false
+  return cause.operation === 'DetectLabels' || cause.operation === 'ListObjectsV2'
 }

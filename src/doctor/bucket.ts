@@ -1,97 +1,94 @@
-import {
-  GetObjectCommand,
-  HeadBucketCommand,
-  ListObjectsV2Command,
-  type ListObjectsV2CommandOutput,
-  type S3Client,
-} from '@aws-sdk/client-s3'
-import { toFault } from '../aws/errors.ts'
-import { isPictureKey } from '../protocol/indexes.ts'
-import { type Finding, refused, right, type WrongFinding, wrong } from './finding.ts'
+import type { S3Client } from '@aws-sdk/client-s3'
+import { AwsError, sentence } from '../aws/errors.ts'
+import { type ListingPage, S3Images } from '../aws/s3.ts'
+import { ShutdownError } from '../host/shutdown.ts'
+import { isImageKey } from '../protocol/keys.ts'
+import { type Finding, failedRequest, ok, type Role, skip, warn } from './finding.ts'
 
 export interface BucketQuestion {
   readonly bucket: string
   readonly prefix: string
   readonly region: string
-  /** where S3 was found */
-  readonly address: string | undefined
+  readonly role: Role
 }
 
+const archiveClasses = ['GLACIER', 'DEEP_ARCHIVE']
+
 /**
- * Whether the bucket is there, may be listed, holds pictures and lets one be read; and its region.
- * One picture's first byte is read: S3 bills it as one request.
+ * Whether the bucket exists, can be listed, holds images, and lets one be read; and its region. One byte of one image is
+ * read: S3 bills it as one request.
  */
 export async function checkBucket(
   s3: S3Client,
   question: BucketQuestion,
-  abortSignal: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Finding> {
-  const refuse = (rights: string) => (error: unknown) => Promise.reject(faultOf(error, question, rights))
+  const { bucket, prefix, role } = question
+  const images = new S3Images(s3, { forced: signal })
+  let operation = 'HeadBucket'
   try {
-    const command = new HeadBucketCommand({ Bucket: question.bucket })
-    const { BucketRegion } = await s3.send(command, { abortSignal }).catch(refuse('s3:ListBucket'))
-    const list = new ListObjectsV2Command({ Bucket: question.bucket, Prefix: question.prefix || undefined })
-    const page = await s3.send(list, { abortSignal }).catch(refuse('s3:ListBucket'))
-    const pictures = picturesOf(page)
-    const [first] = pictures
-    if (first === undefined) return noPictures(question, page)
-    const get = new GetObjectCommand({ Bucket: question.bucket, Key: first, Range: 'bytes=0-0' })
-    const answer = await s3.send(get, { abortSignal }).catch(unlessEmpty).catch(refuse('s3:GetObject'))
-    await answer?.Body?.transformToByteArray()
-    const count = `${pictures.length}${page.IsTruncated ? ' pictures or more' : pictures.length === 1 ? ' picture' : ' pictures'}`
-    return right(
+    const region = await images.bucketRegion(bucket)
+    operation = 'ListObjectsV2'
+    const page = await images.listPage({ bucket, prefix, after: '' })
+    const found = page.objects.filter(({ key }) => isImageKey(key))
+    const readable = found.find(({ storageClass = '' }) => !archiveClasses.includes(storageClass))
+    if (!readable) return noImages(question, page, found.length)
+    operation = 'GetObject'
+    await images.probe(bucket, readable.key)
+    return ok(
       'bucket',
-      `${question.bucket}: readable, ${count}${regionWords(BucketRegion, question.region)}`,
+      `${bucket}: readable, ${count(found.length, page)}${regionOf(region, question.region)}`,
     )
   } catch (error) {
-    if (isFinding(error)) return error
-    return faultOf(error, question, 's3:GetObject')
+    const failure = requestFailure(error, operation)
+    if (operation === 'ListObjectsV2' && failure.kind === 'denied' && role === 'reader')
+      return skip('bucket', `not checked: ${bucket} cannot be listed, which only the detector needs`)
+    const permission = operation === 'GetObject' ? 's3:GetObject on it' : 's3:ListBucket on it'
+    return failedRequest('bucket', bucket, failure, { permission, missing: 'correct the setting "bucket"' })
   }
 }
 
-/** The bucket on which several readers agree. */
+/** The bucket that several readers share their results through. */
 export async function checkResultsBucket(
   s3: S3Client,
-  { bucket, address }: Pick<BucketQuestion, 'bucket' | 'address'>,
-  abortSignal: AbortSignal,
+  bucket: string,
+  signal: AbortSignal,
 ): Promise<Finding> {
+  const images = new S3Images(s3, { forced: signal })
   try {
-    await s3.send(new HeadBucketCommand({ Bucket: bucket }), { abortSignal })
-    return right('results bucket', `${bucket}: is there`)
+    await images.bucketRegion(bucket)
+    await images.listPage({ bucket, prefix: 'runs/', after: '' })
+    return ok('results bucket', `${bucket}: can be listed`)
   } catch (error) {
-    const rights = `s3:ListBucket, s3:GetObject and s3:PutObject on it`
-    const missing = 'make it, or correct the setting "resultsBucket"'
-    return refused('results bucket', bucket, toFault(error), { rights, missing, address })
+    return failedRequest('results bucket', bucket, requestFailure(error, 'ListObjectsV2'), {
+      permission: 's3:ListBucket, s3:GetObject and s3:PutObject on it',
+      missing: 'create it, or correct the setting "resultsBucket"',
+    })
   }
 }
 
-/** An empty picture has no first byte; that it may be read is known all the same. */
-async function unlessEmpty(error: unknown): Promise<undefined> {
-  if (toFault(error).code !== 'InvalidRange') throw error
+/** The adapters take the time limit of a check for a shutdown. */
+function requestFailure(error: unknown, operation: string): AwsError {
+  if (error instanceof AwsError) return error
+  if (!(error instanceof ShutdownError)) throw error
+  return new AwsError('timeout', sentence(operation, 'no answer in time'), { service: 's3', operation })
 }
 
-function picturesOf({ Contents = [] }: ListObjectsV2CommandOutput): string[] {
-  return Contents.flatMap(({ Key }) => (Key !== undefined && isPictureKey(Key) ? [Key] : []))
-}
-
-function noPictures({ bucket, prefix }: BucketQuestion, page: ListObjectsV2CommandOutput): Finding {
-  if (page.IsTruncated) return right('bucket', `${bucket}: readable, no picture among its first keys`)
+function noImages({ bucket, prefix }: BucketQuestion, page: ListingPage, archived: number): Finding {
   const where = prefix === '' ? bucket : `${bucket} under "${prefix}"`
+  if (archived > 0)
+    return warn('bucket', `${where}: the first ${archived} images are archived`, 'restore them')
+  if (page.next) return ok('bucket', `${where}: can be listed, no image among its first keys`)
   const remedy = 'put .jpg, .jpeg or .png files there, or correct the settings "bucket" and "prefix"'
-  return wrong('bucket', 'settings', `${where}: holds no pictures`, remedy)
+  return warn('bucket', `${where}: holds no images`, remedy)
 }
 
-function regionWords(of: string | undefined, region: string): string {
-  if (of === undefined) return ''
-  return of === region ? `, in ${of}` : `, in ${of} (pictures go to Rekognition in ${region} as bytes)`
+function count(images: number, { next }: ListingPage): string {
+  return `${images}${next ? ' images or more' : images === 1 ? ' image' : ' images'}`
 }
 
-function faultOf(error: unknown, { bucket, address }: BucketQuestion, right: string): WrongFinding {
-  const rights = `${right} on it`
-  const missing = 'correct the setting "bucket"'
-  return refused('bucket', bucket, toFault(error), { rights, missing, address })
-}
-
-function isFinding(error: unknown): error is WrongFinding {
-  return typeof error === 'object' && error !== null && 'verdict' in error
+function regionOf(bucketRegion: string | undefined, region: string): string {
+  if (bucketRegion === undefined) return ''
+  if (bucketRegion === region) return `, in ${region}`
+  return `, in ${bucketRegion} (images are sent to Rekognition in ${region} as bytes)`
 }

@@ -1,29 +1,66 @@
-import { displaySafe } from '../protocol/display.ts'
-import type { Finding, WrongFinding } from './finding.ts'
+import { displaySafe } from '../host/display.ts'
+import type { Finding } from './finding.ts'
 
-export interface Look {
+/** How findings are shown. */
+export interface OutputStyle {
   /** the terminal shows UTF-8 */
-  readonly marks: boolean
-  readonly colour: boolean
+  readonly useSymbols: boolean
+  readonly useColor: boolean
+  /** columns of the terminal; undefined: one line per finding, for programs */
+  readonly columns?: number | undefined
 }
 
 const subjectWidth = 13
-const words = { right: 'ok   ', wrong: 'WRONG', unknown: '-    ' }
-const marks = { right: '✓', wrong: '✗', unknown: '–' }
-const colours = { right: 32, wrong: 31, unknown: 90 }
+const words = { ok: 'ok  ', warn: 'warn', fail: 'FAIL', skip: 'skip' }
+const symbols = { ok: '✓', warn: '!', fail: '✗', skip: '–' }
+/** SGR codes: green, yellow, red, gray. */
+const colors = { ok: 32, warn: 33, fail: 31, skip: 90 }
 
-/** One line: the verdict, what was looked at, what was seen and, where it is wrong, what to do. */
-export function findingLine(finding: Finding, look: Look): string {
-  const mark = look.marks ? marks[finding.verdict] : words[finding.verdict]
-  const painted = look.colour ? `\x1b[${colours[finding.verdict]}m${mark}\x1b[0m` : mark
-  const remedy = finding.verdict === 'wrong' ? ` ${look.marks ? '→' : '->'} ${finding.remedy}` : ''
-  return `${painted} ${finding.subject.padEnd(subjectWidth)} ${displaySafe(finding.said)}${displaySafe(remedy)}`
+/** The verdict, what was checked, what was found and, where something is to be done, the remedy. */
+export function findingLine(finding: Finding, style: OutputStyle): string {
+  const { verdict, subject, detail } = finding
+  const mark = style.useSymbols ? symbols[verdict] : words[verdict]
+  const colored = style.useColor ? `\x1b[${colors[verdict]}m${mark}\x1b[0m` : mark
+  const start = `${mark} ${subject.padEnd(subjectWidth)} `
+  const remedy = 'remedy' in finding && finding.remedy !== undefined ? finding.remedy : ''
+  const arrow = remedy === '' ? '' : `${style.useSymbols ? '→' : '->'} ${displaySafe(remedy)}`
+  const text = wrapped([displaySafe(detail), arrow], start.length, style.columns)
+  return `${colored}${start.slice(mark.length)}${text}`
 }
 
+/** `All checks passed.`, `1 check failed. 2 warnings.` */
 export function summaryLine(findings: readonly Finding[]): string {
-  const wrong = findings.filter((finding): finding is WrongFinding => finding.verdict === 'wrong')
-  if (wrong.length === 0) return 'All is right.'
-  return wrong.length === 1
-    ? 'One thing is wrong.'
-    : `${wrong.length} things are wrong; begin with the first.`
+  const count = (verdict: Finding['verdict']) =>
+    findings.filter((finding) => finding.verdict === verdict).length
+  const [failed, warnings, skipped] = [count('fail'), count('warn'), count('skip')]
+  const sentences = [
+    failed === 0 ? 'All checks passed.' : failures(failed),
+    ...(warnings === 0 ? [] : [warnings === 1 ? '1 warning.' : `${warnings} warnings.`]),
+    ...(skipped === 0 ? [] : [`${skipped} skipped.`]),
+  ]
+  return sentences.join(' ')
+}
+
+function failures(failed: number): string {
+  return failed === 1 ? '1 check failed.' : `${failed} checks failed; start with the first.`
+}
+
+/** Breaks lines between words, and indents all but the first; each part begins on a line of its own. */
+function wrapped(parts: readonly string[], indent: number, columns: number | undefined): string {
+  const texts = parts.filter((part) => part !== '')
+  if (columns === undefined) return texts.join(' ')
+  const width = Math.max(20, columns - indent)
+  return texts.flatMap((text) => wrap(text, width)).join(`\n${' '.repeat(indent)}`)
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(' ')) {
+    if (line !== '' && line.length + 1 + word.length > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
 }

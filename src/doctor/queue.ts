@@ -1,97 +1,129 @@
 import { GetQueueAttributesCommand, GetQueueUrlCommand, type SQSClient } from '@aws-sdk/client-sqs'
-import { toFault } from '../aws/errors.ts'
-import { days, queueName, receiveCountOf } from '../aws/make-queues.ts'
-import { planReceiveCount } from '../aws/queue-plan.ts'
-import { type Finding, refused, right, unknown, wrong } from './finding.ts'
+import {
+  deadLetterQueueName,
+  defaultReceiveCount,
+  formatRetention,
+  queueName,
+  receiveCountOf,
+} from '../aws/create-queues.ts'
+import { type AwsError, classify } from '../aws/errors.ts'
+import { type Finding, fail, failedRequest, ok, skip, warn } from './finding.ts'
 
 type Attributes = Readonly<Record<string, string>>
 
 /** SQS's own default: a reader that is started on Monday still finds Friday's messages. */
-const leastRetentionSeconds = 4 * 24 * 3600
-/** A reader that pauses for less than this keeps its messages to itself. */
-const leastVisibilitySeconds = 10
+const minRetentionSeconds = 4 * 24 * 3600
+/** A reader that pauses for less than this keeps its messages. */
+const minVisibilitySeconds = 10
+const deadLetters = 'dead letters'
 
-/** Two lines: the queue itself, and where what nobody can handle goes. Nothing is sent or received. */
+/** Two findings: the queue itself, and where messages go that cannot be processed. Nothing is sent or received. */
 export async function checkQueue(
   sqs: SQSClient,
   { queue, maxAttempts }: { queue: string; maxAttempts: number },
   abortSignal: AbortSignal,
 ): Promise<Finding[]> {
   const name = queueName(queue)
+  let operation = 'GetQueueUrl'
   try {
     const url = /^https?:/.test(queue)
       ? queue
       : (await sqs.send(new GetQueueUrlCommand({ QueueName: queue }), { abortSignal })).QueueUrl
+    operation = 'GetQueueAttributes'
     const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] })
     const { Attributes = {} } = await sqs.send(command, { abortSignal })
-    return [queueFinding(name, Attributes), await deadLetters(sqs, Attributes, maxAttempts, abortSignal)]
+    const redrive = await checkRedrive(sqs, { name, url, attributes: Attributes, maxAttempts }, abortSignal)
+    return [queueFinding(name, Attributes, url), redrive]
   } catch (error) {
-    const rights = 'sqs:GetQueueUrl and sqs:GetQueueAttributes'
-    const missing = 'make it with "imgpipe setup", or correct the settings "queue" and "region"'
-    return [
-      refused('queue', name, toFault(error), { rights, missing }),
-      unknown('dead letters', 'not looked at: the queue first'),
-    ]
+    const failure = classify(error, { service: 'sqs', operation })
+    return [queueFailure(name, failure), skip(deadLetters, 'not checked: fix the queue first')]
   }
 }
 
-export function queueFinding(name: string, attributes: Attributes): Finding {
+/** Its attributes are more than the workers need; they only have to find it. */
+function queueFailure(name: string, failure: AwsError): Finding {
+  if (failure.operation === 'GetQueueAttributes' && failure.kind === 'denied')
+    return warn(
+      'queue',
+      `${name}: its attributes cannot be read (${failure.message})`,
+      'grant sqs:GetQueueAttributes',
+    )
+  return failedRequest('queue', name, failure, {
+    permission: `sqs:${failure.operation} on it`,
+    missing: 'create it with "imgpipe setup", or correct the settings "queue" and "region"',
+  })
+}
+
+function queueFinding(name: string, attributes: Attributes, url: string | undefined): Finding {
   const retention = Number(attributes.MessageRetentionPeriod)
   const visibility = Number(attributes.VisibilityTimeout)
-  if (retention < leastRetentionSeconds) {
-    const said = `${name}: keeps messages for only ${days(retention)}`
-    return wrong('queue', 'settings', said, `${setAttribute('MessageRetentionPeriod', '1209600')} (14 days)`)
+  if (retention < minRetentionSeconds) {
+    const detail = `${name}: retains messages for only ${formatRetention(retention)}`
+    return warn('queue', detail, setAttributes(url, { MessageRetentionPeriod: '1209600' }))
   }
-  if (visibility < leastVisibilitySeconds) {
-    const said = `${name}: hides a message from other readers for only ${visibility} s`
-    return wrong('queue', 'settings', said, setAttribute('VisibilityTimeout', '30'))
+  if (visibility < minVisibilitySeconds) {
+    const detail = `${name}: its visibility timeout is only ${visibility} s`
+    return warn('queue', detail, setAttributes(url, { VisibilityTimeout: '30' }))
   }
-  const kind = attributes.FifoQueue === 'true' ? 'FIFO' : 'standard'
-  const waiting = `${attributes.ApproximateNumberOfMessages ?? '?'} messages wait`
-  return right('queue', `${name}: ${kind}, keeps messages for ${days(retention)}, ${waiting}`)
+  const type = attributes.FifoQueue === 'true' ? 'FIFO' : 'standard'
+  const waiting = attributes.ApproximateNumberOfMessages ?? '?'
+  const inFlight = attributes.ApproximateNumberOfMessagesNotVisible ?? '?'
+  const messages = `${waiting} messages available, ${inFlight} in flight`
+  return ok('queue', `${name}: ${type}, retains messages for ${formatRetention(retention)}, ${messages}`)
 }
 
-async function deadLetters(
+interface RedriveQuestion {
+  readonly name: string
+  readonly url: string | undefined
+  readonly attributes: Attributes
+  readonly maxAttempts: number
+}
+
+async function checkRedrive(
   sqs: SQSClient,
-  { RedrivePolicy }: Attributes,
-  maxAttempts: number,
+  { name, url, attributes, maxAttempts }: RedriveQuestion,
   abortSignal: AbortSignal,
 ): Promise<Finding> {
-  const subject = 'dead letters'
+  const { RedrivePolicy = '', QueueArn = '' } = attributes
   const receives = receiveCountOf(RedrivePolicy)
-  if (RedrivePolicy === undefined || receives === undefined) {
-    const remedy = `make one with "imgpipe setup", then ${setAttribute('RedrivePolicy', '…')} (see docs/operations.md)`
-    return wrong(
-      subject,
-      'settings',
-      'no dead-letter queue: what nobody can handle comes again and again',
+  const recommended = defaultReceiveCount(maxAttempts)
+  if (receives === undefined) {
+    const ownArn = `${QueueArn.slice(0, QueueArn.lastIndexOf(':') + 1)}${deadLetterQueueName(name)}`
+    const remedy = `create one with "imgpipe setup", then ${setRedrivePolicy(url, ownArn, recommended)}`
+    return warn(
+      deadLetters,
+      'no dead-letter queue: unprocessable messages are received again and again',
       remedy,
     )
   }
-  // Half of what would be made: a queue's owner may have reasons, but not for less than this.
-  if (receives < planReceiveCount(maxAttempts) / 2) {
-    const said = `after only ${receives} deliveries a message is put aside; crashes and outages are deliveries too`
-    return wrong(subject, 'settings', said, `set maxReceiveCount to ${planReceiveCount(maxAttempts)}`)
+  const { deadLetterTargetArn = '' }: { deadLetterTargetArn?: string } = JSON.parse(RedrivePolicy)
+  // Half of the recommendation: the owner of a queue may have reasons, but not for less than this.
+  if (receives < recommended / 2) {
+    const detail = `messages are moved away after only ${receives} receives; crashes and outages are receives too`
+    return fail(deadLetters, 'settings', detail, setRedrivePolicy(url, deadLetterTargetArn, recommended))
   }
-  const { deadLetterTargetArn = '' } = JSON.parse(RedrivePolicy) as { deadLetterTargetArn?: string }
-  return whereTheyGo(sqs, deadLetterTargetArn.split(':').at(-1) ?? '', receives, abortSignal)
+  const target = deadLetterTargetArn.slice(deadLetterTargetArn.lastIndexOf(':') + 1)
+  const isVisible = await exists(sqs, target, abortSignal)
+  const where = isVisible ? target : `${target} (not visible with these credentials)`
+  return ok(deadLetters, `move to ${where} after ${receives} receives`)
 }
 
-async function whereTheyGo(
-  sqs: SQSClient,
-  name: string,
-  receives: number,
-  abortSignal: AbortSignal,
-): Promise<Finding> {
-  // A worker has no rights on this queue and needs none, and SQS hides it from whoever has none.
-  const isSeen = await sqs.send(new GetQueueUrlCommand({ QueueName: name }), { abortSignal }).then(
-    () => true,
-    (error: unknown) => toFault(error).kind !== 'missing',
-  )
-  const where = isSeen ? name : `${name} (which these credentials do not see)`
-  return right('dead letters', `go to ${where} after ${receives} deliveries`)
+/** A worker needs no permission on the dead-letter queue, and SQS hides it from those who have none. */
+async function exists(sqs: SQSClient, name: string, abortSignal: AbortSignal): Promise<boolean> {
+  try {
+    await sqs.send(new GetQueueUrlCommand({ QueueName: name }), { abortSignal })
+    return true
+  } catch (error) {
+    return classify(error, { service: 'sqs', operation: 'GetQueueUrl' }).kind !== 'missing'
+  }
 }
 
-function setAttribute(name: string, value: string): string {
-  return `aws sqs set-queue-attributes --queue-url … --attributes ${name}=${value}`
+function setRedrivePolicy(url: string | undefined, deadLetterTargetArn: string, receives: number): string {
+  const policy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: receives })
+  return setAttributes(url, { RedrivePolicy: policy })
+}
+
+/** A command that can be pasted into a shell. */
+function setAttributes(url = 'URL', attributes: Attributes): string {
+  return `aws sqs set-queue-attributes --queue-url ${url} --attributes '${JSON.stringify(attributes)}'`
 }

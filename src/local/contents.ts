@@ -2,14 +2,14 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
-import { deadLetterQueueFor, planRetentionSeconds } from '../aws/queue-plan.ts'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
+import { deadLetterQueueName, defaultRetentionSeconds } from '../aws/create-queues.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
 
 /** What a local cloud is given to begin with. */
 export interface CloudContents {
   region: string
   buckets: string[]
-  /** Made with the dead-letter queue that `deadLetterQueueFor` names. */
+  /** Made with the dead-letter queue that `deadLetterQueueName` names. */
   queue: string
 }
 
@@ -46,7 +46,7 @@ export async function fillCloud(url: string, { region, buckets, queue }: CloudCo
   const sqs = new SQSClient({ endpoint: url, region, credentials, useQueueUrlAsEndpoint: false })
   try {
     for (const bucket of buckets) await s3.send(new CreateBucketCommand({ Bucket: bucket }))
-    await createQueue(sqs, deadLetterQueueFor(queue), {})
+    await createQueue(sqs, deadLetterQueueName(queue), {})
     await createQueue(sqs, queue, { RedrivePolicy: redrivePolicy(region, queue) })
   } finally {
     s3.destroy()
@@ -56,7 +56,7 @@ export async function fillCloud(url: string, { region, buckets, queue }: CloudCo
 
 async function createQueue(sqs: SQSClient, name: string, attributes: Record<string, string>): Promise<void> {
   const fifo = name.endsWith('.fifo') ? { FifoQueue: 'true' } : {}
-  const retention = { MessageRetentionPeriod: String(planRetentionSeconds) }
+  const retention = { MessageRetentionPeriod: String(defaultRetentionSeconds) }
   const command = new CreateQueueCommand({
     QueueName: name,
     Attributes: { ...retention, ...fifo, ...attributes },
@@ -68,7 +68,7 @@ async function createQueue(sqs: SQSClient, name: string, attributes: Record<stri
 }
 
 function redrivePolicy(region: string, queue: string): string {
-  const deadLetterTargetArn = `arn:aws:sqs:${region}:000000000000:${deadLetterQueueFor(queue)}`
+  const deadLetterTargetArn = `arn:aws:sqs:${region}:000000000000:${deadLetterQueueName(queue)}`
   return JSON.stringify({ deadLetterTargetArn, maxReceiveCount })
 }
 

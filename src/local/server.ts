@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { availableParallelism } from 'node:os'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
 import { isForRekognition, RekognitionService } from './rekognition/service.ts'
 import { openStorage, type Storage } from './storage.ts'
 import { startVision, type Vision } from './vision/vision.ts'

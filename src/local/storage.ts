@@ -1,5 +1,5 @@
 import { type BuildAppOptions, buildApp } from 'fauxqs'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
 import { listInKeyOrder } from './storage-listing.ts'
 
 type FauxqsStores = NonNullable<BuildAppOptions['stores']>

@@ -1,25 +1,49 @@
-import type { Troubles } from '../aws/troubles.ts'
-import type { Log } from '../daemon/log.ts'
-import { RateMeter } from '../daemon/rate.ts'
-import type { ServiceManager } from '../daemon/systemd.ts'
-import type { RunBook } from './run-book.ts'
+import type { Clients } from '../aws/clients.ts'
+import type { OutageLog } from '../flow/outage-log.ts'
+import { RateMeter } from '../flow/rate-meter.ts'
+import type { Log } from '../host/log.ts'
+import type { ServiceManager } from '../host/service-manager.ts'
+import { addCounts, type CallCounts } from '../protocol/outcomes.ts'
+import type { CallTally, DailyCalls } from '../state/calls.ts'
+import type { StateDatabase } from '../state/database.ts'
+import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
+import type { RunCoordinator } from './run-coordinator.ts'
 
-const logEveryMilliseconds = 30_000
+const logEveryMs = 30_000
+const pendingMs = 10_000
+/** Who may not look at the lock takes a worker for gone when its run was not updated for 15 seconds. */
+const heartbeatMs = 10_000
 
-/** Tells how far the reader is: to the service manager every second, to the log twice a minute while it works. */
+export interface ProgressParts {
+  readonly log: Log
+  readonly manager: ServiceManager
+  readonly outages: OutageLog
+  readonly clients: Clients
+  readonly database: StateDatabase
+  readonly runs: ReaderRuns
+  readonly coordinator: RunCoordinator
+  readonly calls: DailyCalls
+  readonly tally: CallTally
+  readonly onError: (error: unknown) => void
+}
+
+/** Reports how far the reader is: to the service manager and the database every second, to the log twice a minute while it works. */
 export class Progress {
-  readonly #parts: { log: Log; manager: ServiceManager; troubles: Troubles; book: RunBook }
+  readonly #parts: ProgressParts
   readonly #rate = new RateMeter(() => performance.now())
   readonly #timer: NodeJS.Timeout
   #loggedAt = performance.now()
   #readSinceLogged = 0
+  #stored = ''
+  /** requests that are accounted for in some run */
+  #counted: CallCounts = {}
 
-  constructor(parts: { log: Log; manager: ServiceManager; troubles: Troubles; book: RunBook }) {
+  constructor(parts: ProgressParts) {
     this.#parts = parts
-    this.#timer = setInterval(() => this.#tell(), 1000)
+    this.#timer = setInterval(() => this.#report(), 1000)
   }
 
-  read(): void {
+  recorded(): void {
     this.#rate.add()
     this.#readSinceLogged++
   }
@@ -29,21 +53,50 @@ export class Progress {
   }
 
   /** `run …: 812 of 1200 cars read, 402 with text, 49.8/s` */
-  get sentence(): string {
-    const progress = this.#parts.book.progress
-    if (!progress) return 'waiting for messages'
-    const { run, recorded, count, texts, failures } = progress
-    const of = count === undefined ? '' : ` of ${count}`
-    const failed = failures > 0 ? `, ${failures} failed` : ''
-    return `run ${run}: ${recorded}${of} cars read, ${texts} with text${failed}, ${this.#rate.perSecond.toFixed(1)}/s`
+  #sentence(row: ReaderRunRow | undefined): string {
+    if (!row) return 'waiting for messages'
+    const { run, recorded, end, texts, failed } = row
+    const of = end === undefined ? '' : ` of ${end.count}`
+    const failures = failed > 0 ? `, ${failed} failed` : ''
+    return `run ${run}: ${recorded}${of} cars read, ${texts} with text${failures}, ${this.#rate.perSecond.toFixed(1)}/s`
   }
 
-  #tell(): void {
-    const trouble = this.#parts.troubles.sentence
-    this.#parts.manager.status(trouble ? `${this.sentence}; ${trouble}` : this.sentence)
-    if (this.#readSinceLogged === 0 || performance.now() - this.#loggedAt < logEveryMilliseconds) return
+  get #waiting(): string | undefined {
+    const { outages, clients } = this.#parts
+    const pending = clients.calls.oldestPending(pendingMs)
+    if (outages.summary !== undefined) return outages.summary
+    return pending && `waiting for ${pending.operation} for ${Math.round(pending.ageMs / 1000)} s`
+  }
+
+  #report(): void {
+    const { manager, log, coordinator, runs } = this.#parts
+    const waiting = this.#waiting
+    const row = runs.open().find(({ seq }) => seq === coordinator.current)
+    const sentence = this.#sentence(row)
+    manager.status(waiting ? `${sentence}; ${waiting}` : sentence)
+    this.#store(row, waiting)
+    if (this.#readSinceLogged === 0 || performance.now() - this.#loggedAt < logEveryMs) return
     this.#loggedAt = performance.now()
     this.#readSinceLogged = 0
-    this.#parts.log.info(this.sentence)
+    log.info(sentence)
+  }
+
+  /** For `imgpipe status`: when something has changed, and from time to time while there is a run. */
+  #store(row: ReaderRunRow | undefined, waiting: string | undefined): void {
+    const { database, runs, clients, calls, tally, onError } = this.#parts
+    const { perSecond } = this.#rate
+    const { throttled, failed } = tally.take()
+    const heartbeat = Math.floor(performance.now() / heartbeatMs)
+    const state = JSON.stringify([row?.seq, row?.recorded, waiting, perSecond, row && heartbeat])
+    if (state === this.#stored && throttled + failed === 0) return
+    this.#stored = state
+    const requests = addCounts(clients.calls.counts, this.#counted, -1)
+    if (row) this.#counted = clients.calls.counts
+    const write = () => {
+      if (row) runs.setProgress(row.seq, { perSecond, waiting, requests })
+      calls.count('DetectText', 'throttled', throttled)
+      calls.count('DetectText', 'failed', failed)
+    }
+    database.commit(write).catch(onError)
   }
 }

@@ -1,227 +1,149 @@
-import type { Message } from '@aws-sdk/client-sqs'
-import { Attempts } from '../aws/attempts.ts'
-import { ByteBudget } from '../aws/byte-budget.ts'
-import type { Clients } from '../aws/clients.ts'
-import { controlPicture } from '../aws/control-picture.ts'
-import { Pictures } from '../aws/pictures.ts'
-import { mostPerRequest, type Queue } from '../aws/queue.ts'
-import { TextDetection } from '../aws/recognition.ts'
-import { Stopped, untilItWorks } from '../aws/retry.ts'
-import type { Troubles } from '../aws/troubles.ts'
-import type { Settings } from '../config/schema.ts'
-import type { Log } from '../daemon/log.ts'
-import { pause, type StopSignals } from '../daemon/stop-signal.ts'
-import type { ServiceManager } from '../daemon/systemd.ts'
-import { WorkInHand } from '../daemon/work-in-hand.ts'
-import { type EndMessage, type IndexMessage, parseMessage } from '../protocol/messages.ts'
-import { type AnalyseParts, analyse, type Finding } from './analyse.ts'
-import type { ForeignRun } from './foreign-run.ts'
-import type { HeldMessages } from './held-messages.ts'
+import { S3Images } from '../aws/s3.ts'
+import { Queue } from '../aws/sqs.ts'
+import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
+import { TaskPool } from '../flow/task-pool.ts'
+import { CallTally, DailyCalls } from '../state/calls.ts'
+import { ReaderRuns } from '../state/reader-runs.ts'
+import { diskWork, type WorkerContext } from '../state/worker.ts'
+import { ForeignRuns } from './foreign-runs.ts'
+import { HeldMessages } from './held-messages.ts'
+import { IdleRuns } from './idle-runs.ts'
+import { OnceBaseline } from './once.ts'
 import { Progress } from './progress.ts'
-import type { RunBook } from './run-book.ts'
-import { type Work, workOf } from './work.ts'
+import {
+  createCoordinator,
+  createDispatcher,
+  createHandler,
+  exchangeOf,
+  retryOf,
+  sharedRuns,
+} from './reader-parts.ts'
+import { ReaderWorker } from './worker.ts'
 
-/** What a reader works with; made once per process. */
-export interface ReaderParts {
-  readonly settings: Settings
-  readonly clients: Clients
-  readonly queue: Queue
-  readonly book: RunBook
-  /** undefined: messages without a run are not ours (several readers could not agree on them) */
-  readonly foreign: ForeignRun | undefined
-  readonly held: HeldMessages
-  readonly visibilitySeconds: number
-  readonly waitSeconds: number
-  readonly log: Log
-  readonly manager: ServiceManager
-  readonly troubles: Troubles
-  readonly stop: StopSignals
+export interface ReadOptions {
+  /** end when a run has been published */
+  readonly once: boolean
 }
 
-const budgetBytes = 32 * 1024 * 1024
-/** Pictures whose turn has not come: they are downloaded meanwhile. */
-const picturesAhead = 16
-/** Long enough for a foreign run to be believed over after two of them. */
-const foreignWaitSeconds = 10
-const oddMessagesRemembered = 1000
-const gatherMilliseconds = 100
+/** A graceful shutdown waits for the long poll, so that is kept short; with --once nobody wants to wait. */
+const waitSeconds = { resident: 10, once: 2 }
+/** A killed reader's messages become visible after so long at most. */
+const visibility = { minSeconds: 2, defaultSeconds: 30, maxSeconds: 60 }
+/** Images whose permit has not come: they are downloaded meanwhile. */
+const prefetch = 16
+const startConfirmationMs = 2_000
 
 /**
- * Worker B's loop. A message goes received → held (kept invisible) → outcome in the ledger, on the disk →
- * deleted. Whatever ends the process before the last step, the message comes again and is known.
+ * Worker B: reads messages until it is asked to stop.
+ *
+ * @throws {ImgpipeError} when a person has to act first
  */
-export class Reader {
-  readonly #parts: ReaderParts
-  readonly #analyse: AnalyseParts
-  readonly #hand: WorkInHand
-  readonly #progress: Progress
-  /** messages about pictures that are being read, by the work's name: a repeated message waits for the first */
-  readonly #inWork = new Map<string, Message[]>()
-  readonly #oddMessages = new Set<string>()
-  #hasReceived = false
-  #wasFull = true
-
-  constructor(parts: ReaderParts) {
-    const { settings, clients, stop, troubles, manager, book } = parts
-    const { bucket, maxAttempts, maxRequestsPerSecond, minTextConfidence } = settings
-    this.#parts = parts
-    const text = new TextDetection(clients.rekognition, {
-      maxRequestsPerSecond,
-      isCareful: book.isResumed,
-      stop,
-    })
-    const pictures = new Pictures(clients.s3, stop)
-    this.#analyse = {
-      attempts: new Attempts({
-        what: 'read texts',
-        maxAttempts,
-        controls: {
-          rekognition: () => text.detect({ kind: 'bytes', bytes: controlPicture }, minTextConfidence),
-          s3: () => pictures.missNothing(bucket),
-        },
-        troubles,
-        signal: stop.soft,
-      }),
-      pictures,
-      text,
-      budget: new ByteBudget(budgetBytes),
-      bucket,
-      minTextConfidence,
-      alive: () => manager.alive(),
-    }
-    this.#hand = new WorkInHand(() => text.calls.inFlight.limit + picturesAhead)
-    this.#progress = new Progress(parts)
+export async function read(context: WorkerContext, options: ReadOptions): Promise<void> {
+  const { settings, clients, log, manager, outages, shutdown } = context
+  const queue = await openQueue(context)
+  const visibilitySeconds = await visibilityOf(context, queue)
+  await findBucket(context)
+  const runs = new ReaderRuns(context.database)
+  const exchange = exchangeOf(context)
+  const once = options.once ? await OnceBaseline.start(context, runs, exchange) : undefined
+  const shared = exchange && sharedRuns(context, runs, exchange)
+  const coordinator = createCoordinator(context, runs, shared, (row) => once?.published(row))
+  const held = new HeldMessages({ queue, visibilitySeconds, outages, retry: retryOf(context) })
+  const foreign = shared ? undefined : new ForeignRuns({ ...context, runs, visibilitySeconds })
+  const tally = new CallTally()
+  const calls = new DailyCalls(context.database, settings)
+  const dispatcher = createDispatcher(context, runs.open().length > 0, tally)
+  const pool = new TaskPool(() => dispatcher.concurrency.limit + prefetch)
+  const progress = new Progress({
+    ...context,
+    runs,
+    coordinator,
+    calls,
+    tally,
+    onError: () => shutdown.request(),
+  })
+  const handler = createHandler(context, {
+    coordinator,
+    foreign,
+    exchange,
+    held,
+    dispatcher,
+    pool,
+    calls,
+    onRecorded: () => progress.recorded(),
+  })
+  const idleRuns = new IdleRuns({
+    runs,
+    coordinator,
+    outages,
+    isShared: shared !== undefined,
+    visibilitySeconds,
+  })
+  const worker = new ReaderWorker({
+    ...context,
+    queue,
+    pool,
+    held,
+    handler,
+    coordinator,
+    foreign,
+    idleRuns,
+    visibilitySeconds,
+    waitSeconds: options.once ? waitSeconds.once : waitSeconds.resident,
+    retry: retryOf(context),
+  })
+  const disk = setInterval(() => outages.succeeded(diskWork), 1000)
+  log.info('the reader is ready', { queue: queue.url, bucket: settings.bucket, stateDir: settings.stateDir })
+  try {
+    coordinator.resume()
+    const following = shared?.follow(coordinator)
+    following?.catch(() => shutdown.request())
+    await worker.run()
+    await following
+    await once?.end()
+  } finally {
+    manager.stopping()
+    shutdown.request()
+    progress.end()
+    clearInterval(disk)
+    clients.close()
+    log.info('the reader has stopped')
   }
+}
 
-  /** Works until the process is asked to stop. @throws {ImgpipeError} when a person has to act */
-  async go(): Promise<void> {
-    const { stop, held } = this.#parts
-    try {
-      while (!stop.soft.aborted) {
-        await this.#hand.room()
-        await this.#gather()
-        this.#take(await this.#receive())
-      }
-      await this.#hand.finished()
-    } catch (error) {
-      if (error instanceof Stopped) return
-      // What else is in hand may be waiting for a service: it would keep the error from being told.
-      stop.begin()
-      throw error
-    } finally {
-      await this.#hand.finished().catch(() => undefined)
-      await held.giveBack()
-      this.#progress.end()
-    }
+/** At the start a queue or a bucket that does not exist is a mistake in the settings. */
+function startRetryOf(context: WorkerContext, what: string): RetryOptions {
+  const retry = retryOf(context)
+  const { manager, outages } = context
+  const onAttempt = () => {
+    manager.alive()
+    manager.status(outages.summary ?? `starting: ${what}`)
   }
+  return { ...retry, what, onAttempt, policy: { ...retry.policy, missingMs: startConfirmationMs } }
+}
 
-  /** While there is work in hand, a moment for more messages to come: ten of them cost as much as one. */
-  async #gather(): Promise<void> {
-    if (this.#hand.size > 0 && !this.#wasFull) await pause(gatherMilliseconds, this.#parts.stop.soft)
-  }
+function openQueue(context: WorkerContext): Promise<Queue> {
+  const { clients, settings, shutdown } = context
+  return retryUntilSuccess(
+    () => Queue.open(clients.sqs, settings.queue, shutdown.forced),
+    startRetryOf(context, `find the queue "${settings.queue}"`),
+  )
+}
 
-  /** One long poll. It is not cut when the process stops: SQS would go on and hand its messages to nobody. */
-  async #receive(): Promise<Message[]> {
-    const { queue, manager, troubles, stop, visibilitySeconds, waitSeconds, foreign } = this.#parts
-    const most = Math.max(1, Math.min(mostPerRequest, this.#hand.left))
-    const wait = foreign?.isEnding ? Math.max(waitSeconds, foreignWaitSeconds) : waitSeconds
-    // The first only shows that the queue answers, so that `systemctl start` need not wait for a message.
-    const firstOrWait = this.#hasReceived ? wait : 0
-    const poll = () => {
-      manager.alive()
-      return queue.receive({ most, waitSeconds: firstOrWait, visibilitySeconds })
-    }
-    const messages = await untilItWorks(poll, { what: 'receive from the queue', troubles, signal: stop.soft })
-    manager.ready()
-    this.#hasReceived = true
-    this.#wasFull = messages.length === most
-    if (messages.length === 0 && this.#hand.size === 0) await foreign?.emptyPoll()
-    return messages
-  }
+async function visibilityOf(context: WorkerContext, queue: Queue): Promise<number> {
+  const { visibilitySeconds = visibility.defaultSeconds } = await retryUntilSuccess(
+    () => queue.attributes(),
+    startRetryOf(context, `read the attributes of the queue ${queue.url}`),
+  )
+  return Math.max(visibility.minSeconds, Math.min(visibilitySeconds, visibility.maxSeconds))
+}
 
-  #take(messages: Message[]): void {
-    for (const message of messages) {
-      this.#parts.held.add(message)
-      this.#hand.start(() => this.#handle(message))
-    }
-  }
-
-  /** A stop leaves the message held: it is given back at the end. */
-  async #handle(message: Message): Promise<void> {
-    const parsed = parseMessage(message)
-    if (parsed.kind !== 'unreadable' && parsed.run === undefined && !this.#parts.foreign) {
-      return this.#leave(
-        message,
-        'it has no attribute "run", and readers that share a resultsBucket need one',
-      )
-    }
-    switch (parsed.kind) {
-      case 'index':
-        return this.#handleIndex(message, parsed)
-      case 'end':
-        return this.#handleEnd(message, parsed)
-      case 'unreadable':
-        return this.#leave(message, parsed.reason)
-    }
-  }
-
-  async #handleIndex(message: Message, index: IndexMessage): Promise<void> {
-    const work = workOf(message, index, this.#parts.book, this.#parts.foreign)
-    const first = this.#inWork.get(work.name)
-    if (first) {
-      first.push(message)
-      return
-    }
-    const messages = [message]
-    this.#inWork.set(work.name, messages)
-    try {
-      const standing = await work.standing()
-      if (standing === 'contradicted') {
-        for (const each of messages) this.#leave(each, 'its number is beyond the count of its run')
-        return
-      }
-      if (standing === 'open') await this.#settle(work, index)
-    } finally {
-      this.#inWork.delete(work.name)
-    }
-    await Promise.all(messages.map((each) => this.#parts.held.delete(each)))
-  }
-
-  async #settle(work: Work, index: IndexMessage): Promise<void> {
-    const finding = await analyse(index, this.#analyse)
-    await work.record(finding)
-    this.#progress.read()
-    this.#tell(index, finding)
-  }
-
-  #tell({ run, key }: IndexMessage, finding: Finding): void {
-    const { log } = this.#parts
-    if (finding.outcome === 'failed')
-      log.warn('a picture could not be read', { run, key, reason: finding.reason })
-    else if (finding.outcome === 'no-text') log.debug('no text', { run, key })
-    else log.debug('text', { run, key, text: finding.lines.map(({ text }) => text).join(' | ') })
-  }
-
-  async #handleEnd(message: Message, { run, count, images, failed, abandoned }: EndMessage): Promise<void> {
-    const { book, foreign, held } = this.#parts
-    if (run === undefined || count === undefined) {
-      await foreign?.recordLast(message.MessageId ?? '')
-    } else {
-      const end = { count, images: images ?? 0, failed: failed ?? 0, abandoned }
-      const answer = await book.recordEnd(run, end)
-      if (answer === 'contradicted')
-        return this.#leave(message, `run ${run} has ended with another count already`)
-    }
-    await held.delete(message)
-  }
-
-  /** None of ours: said once, never deleted; SQS moves it to the dead-letter queue. */
-  #leave(message: Message, reason: string): void {
-    const id = message.MessageId ?? ''
-    this.#parts.held.forget(message)
-    if (this.#oddMessages.has(id)) return
-    if (this.#oddMessages.size >= oddMessagesRemembered) this.#oddMessages.clear()
-    this.#oddMessages.add(id)
-    this.#parts.log.warn(`a message is left for the dead-letter queue: ${reason}`, { message: id })
-  }
+/** A bucket that does not exist is reported now and not with the first image; one that may not be listed is fine. */
+async function findBucket(context: WorkerContext): Promise<void> {
+  const { clients, settings, shutdown } = context
+  const images = new S3Images(clients.s3, shutdown)
+  await retryUntilSuccess(
+    () => images.bucketRegion(settings.bucket),
+    startRetryOf(context, `find the bucket "${settings.bucket}"`),
+  )
 }

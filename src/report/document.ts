@@ -1,27 +1,27 @@
 import { createHash } from 'node:crypto'
 import { gallery, ratioStyles } from './gallery.ts'
 import { Html, html } from './html.ts'
-import { masthead } from './masthead.ts'
+import type { SavedImage } from './image-files.ts'
+import { pageHeader } from './page-header.ts'
 import { pageScript, pageStyle } from './page-parts.ts'
-import type { SavedPicture } from './picture-files.ts'
 import { plots } from './plots.ts'
-import type { RunStory } from './read-run.ts'
-import { requestsTable, textsTable } from './tables.ts'
+import type { RunData } from './read-run.ts'
+import { failuresTable, requestsTable, textsTable } from './tables.ts'
 import { viewer } from './viewer.ts'
 import { count, counted } from './wording.ts'
 
-/** What stands in index.html's head by which a later report knows that the folder is a report's. */
+/** Marks index.html, so that a later report may replace it. */
 export const generatorMark = '<meta name="generator" content="imgpipe report">'
 
 interface Report {
-  readonly story: RunStory
+  readonly data: RunData
   readonly bucket: string
   readonly label: string
-  readonly saved: ReadonlyMap<number, SavedPicture>
+  readonly saved: ReadonlyMap<number, SavedImage>
 }
 
 /** The whole of index.html. */
-export async function reportDocument({ story, bucket, label, saved }: Report): Promise<string> {
+export async function reportDocument({ data, bucket, label, saved }: Report): Promise<string> {
   const style = `${await pageStyle()}\n${ratioStyles(saved.values())}`
   const script = await pageScript()
   const page = html`<!doctype html>
@@ -33,19 +33,20 @@ export async function reportDocument({ story, bucket, label, saved }: Report): P
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 ${Html.ownSource(generatorMark)}
-<title>imgpipe report, run ${story.run}</title>
+<title>imgpipe report, run ${data.run}</title>
 <style>${Html.ownSource(style)}</style>
 </head>
 <body>
-<a class="skip" href="#cards">Skip to the pictures</a>
+<a class="skip" href="#cards">Skip to the images</a>
 <main>
-${masthead(story, bucket, label)}
-${plots(story.timeline)}
-${leftOut(story)}
-${gallery({ label, pictures: story.pictures, saved })}
+${pageHeader(data, bucket, label)}
+${plots(data.timeline)}
+${omitted(data)}
+${gallery({ label, images: data.images, saved })}
 <div class="tables">
-${textsTable(story.pictures)}
-${requestsTable(story.facts.calls)}
+${textsTable(data.images)}
+${failuresTable(data.facts)}
+${requestsTable(data.facts.requests)}
 </div>
 </main>
 ${footer}
@@ -58,9 +59,9 @@ ${viewer}
 }
 
 /**
- * Nothing may load or run but this very style, this very script and the pictures: even markup that got past the
- * escaping could neither run nor call anyone. Trusted Types also keep our script from making markup of a text.
- * (`file:` because a page opened from a file has no origin that 'self' would stand for.)
+ * Nothing may load or run but this style, this script and the images: even markup that got past the escaping could
+ * neither run nor send anything. Trusted Types also keep our script from turning text into markup.
+ * (`file:` because a page opened from a file has no origin that 'self' would match.)
  */
 function contentSecurityPolicy(style: string, script: string): string {
   return [
@@ -79,13 +80,13 @@ function hash(source: string): string {
   return `sha256-${createHash('sha256').update(source).digest('base64')}`
 }
 
-function leftOut({ pictures, outcomes }: RunStory): Html | false {
+function omitted({ images, outcomes }: RunData): Html | false {
   const all = outcomes.text + outcomes['no-text'] + outcomes.failed
-  if (all <= pictures.length) return false
-  return html`<p class="notice" role="note"><b>The first ${counted(pictures.length, 'picture')} of ${count(all)} are shown.</b> The figures and the plots count all of them; <code>--max-pictures</code> shows more.</p>`
+  if (all <= images.length) return false
+  return html`<p class="notice" role="note"><b>The first ${counted(images.length, 'image')} of ${count(all)} are shown.</b> The figures and plots count all of them; <code>--max-images</code> shows more.</p>`
 }
 
 const footer = html`<footer>
 <p class="keys script-only"><span><kbd>/</kbd> search</span> <span><kbd>Enter</kbd> enlarge</span> <span><kbd>←</kbd> <kbd>→</kbd> previous and next</span> <span><kbd>+</kbd> <kbd>−</kbd> zoom</span> <span><kbd>b</kbd> boxes</span> <span><kbd>Esc</kbd> close</span></p>
-<p>Made by <b>imgpipe report</b>. This page loads nothing but the pictures beside it.</p>
+<p>Made by <b>imgpipe report</b>. This page loads nothing but the images beside it.</p>
 </footer>`

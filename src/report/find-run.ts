@@ -1,80 +1,84 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import { readHeader } from './read-run.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import { isForeignRunId, isRunId } from '../protocol/run-id.ts'
+import { runDirectory } from '../results/publish.ts'
+import { readResultsHead } from '../results/read.ts'
+import { ReaderRuns } from '../state/reader-runs.ts'
+import { withDatabase } from '../state/run-status.ts'
 
-/** Where one run's outcomes stand. */
-export interface RunFiles {
-  readonly run: string
-  /** Its results.json, or its ledger as far as it has come. */
-  readonly file: string
-  readonly finished: boolean
-}
-
-interface DatedRun extends RunFiles {
-  /** When it was finished, or its ledger last written to: milliseconds since 1970. */
-  readonly since: number
-}
+/** Where the outcomes of a run are: in its published results, or in the reader's database while it is not finished. */
+export type RunSource =
+  | { readonly kind: 'results'; readonly run: string; readonly path: string }
+  | { readonly kind: 'database'; readonly run: string }
 
 /**
- * The run called `wanted`; without a name the one that finished last, and if none has, the one at work.
+ * The run with the ID `wanted`; by default the one that was published last, and if there is none, the newest unfinished
+ * one. Published results are found without the database, too.
  *
- * @throws {ImgpipeError} `usage`, when there is no such run, or none at all
+ * @throws {ImgpipeError} `usage` when there is no such run or none at all, `permission` or `disk` when it cannot be read
  */
-export async function findRun(stateDir: string, wanted?: string): Promise<RunFiles> {
-  const folder = join(stateDir, 'runs')
-  const names = await runNames(folder)
-  const searched = wanted === undefined ? names : names.filter((name) => name === wanted)
-  const runs = (await Promise.all(searched.map((name) => datedRun(folder, name)))).flat()
-  const finished = runs.filter((run) => run.finished)
-  const found = latest(finished) ?? latest(runs)
-  if (found === undefined) throw noSuchRun(folder, wanted, names)
-  return found
+export async function findRun(stateDir: string, wanted?: string): Promise<RunSource> {
+  if (wanted !== undefined && !isRunId(wanted) && !isForeignRunId(wanted)) throw noSuchRun(stateDir, wanted)
+  const known = await knownRuns(stateDir, wanted).catch((error: unknown) => ({ error }))
+  const isUnfinished = 'unfinished' in known && known.unfinished !== undefined
+  const published = 'published' in known ? known.published : undefined
+  if (wanted !== undefined && isUnfinished) return { kind: 'database', run: wanted }
+  const source =
+    (await resultsOf(stateDir, wanted ?? published)) ??
+    (wanted === undefined ? await newestResults(stateDir) : undefined)
+  if (source) return source
+  if ('error' in known) throw known.error
+  if (known.unfinished !== undefined) return { kind: 'database', run: known.unfinished }
+  throw wanted === undefined ? noRuns(stateDir) : noSuchRun(stateDir, wanted)
 }
 
-async function runNames(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (isMissing(error)) return []
-    throw new ImgpipeError(
-      'rights',
-      `The folder ${folder} cannot be read (${codeOf(error)}): run the report as a user who may read it.`,
-    )
+/** What the reader's database knows: the run that was published last, and the wanted or newest unfinished one. */
+function knownRuns(
+  stateDir: string,
+  wanted: string | undefined,
+): Promise<{ published: string | undefined; unfinished: string | undefined }> {
+  return withDatabase(stateDir, 'reader', (database) => {
+    if (!database) return { published: undefined, unfinished: undefined }
+    return database.read(() => {
+      const runs = new ReaderRuns(database)
+      const unfinished = runs.open().findLast(({ run }) => wanted === undefined || run === wanted)
+      return { published: runs.latest()?.run, unfinished: unfinished?.run }
+    })
   })
-  return entries.flatMap((entry) => (entry.isDirectory() ? [entry.name] : [])).sort()
 }
 
-async function datedRun(folder: string, run: string): Promise<DatedRun[]> {
-  const results = join(folder, run, 'results.json')
-  const ledger = join(folder, run, 'ledger.ndjson')
-  const header = await readHeader(results).catch(unlessMissing)
-  if (header !== undefined) return [{ run, file: results, finished: true, since: header.finishedAt ?? 0 }]
-  const written = await stat(ledger).catch(unlessMissing)
-  return written === undefined ? [] : [{ run, file: ledger, finished: false, since: written.mtimeMs }]
+async function resultsOf(stateDir: string, run: string | undefined): Promise<RunSource | undefined> {
+  if (run === undefined) return undefined
+  const path = resultsPath(stateDir, run)
+  return (await readResultsHead(path)) && { kind: 'results', run, path }
 }
 
-function latest(runs: readonly DatedRun[]): DatedRun | undefined {
-  return runs.toSorted((a, b) => b.since - a.since)[0]
-}
-
-function noSuchRun(folder: string, wanted: string | undefined, names: readonly string[]): ImgpipeError {
-  if (wanted === undefined) {
-    return new ImgpipeError(
-      'usage',
-      `There is no run under ${folder} yet: start imgpipe detect and imgpipe read first, or name the settings of a reader that has run with --config.`,
-    )
+/** Without a database to tell the order, the time of completion does. */
+async function newestResults(stateDir: string): Promise<RunSource | undefined> {
+  const names = await readdir(join(stateDir, 'runs')).catch(() => [])
+  let newest: RunSource | undefined
+  let newestAt = ''
+  for (const run of names.filter((name) => isRunId(name) || isForeignRunId(name))) {
+    const path = resultsPath(stateDir, run)
+    const head = await readResultsHead(path)
+    if (!head || head.finishedAt < newestAt) continue
+    newest = { kind: 'results', run, path }
+    newestAt = head.finishedAt
   }
-  const known = names.length === 0 ? 'there are none' : `the latest are ${names.slice(-5).join(', ')}`
-  return new ImgpipeError('usage', `There is no run "${wanted}" under ${folder}: ${known}.`)
+  return newest
 }
 
-function unlessMissing(error: unknown): undefined {
-  if (!isMissing(error)) throw error
+function resultsPath(stateDir: string, run: string): string {
+  return join(runDirectory(stateDir, run), 'results.json')
 }
 
-function isMissing(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR'
+function noRuns(stateDir: string): ImgpipeError {
+  const message = `There are no runs in ${stateDir} yet: start "imgpipe detect" and "imgpipe read", or name the settings of a host that runs the reader with --config.`
+  return new ImgpipeError('usage', message)
 }
 
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : error
+function noSuchRun(stateDir: string, wanted: string): ImgpipeError {
+  const message = `There are no results of a run "${wanted}" in ${stateDir}: "imgpipe runs" lists the runs.`
+  return new ImgpipeError('usage', message)
 }

@@ -1,8 +1,8 @@
 /**
  * Markup in which everything that is put in is text, unless it is markup itself.
  *
- * Keys and texts come from strangers. There is no way to put a string into the page unescaped: only `html`
- * makes an `Html`, and it escapes for element content and quoted attributes alike.
+ * Keys and texts are untrusted. There is no way to put a string into the page unescaped: only `html` makes an `Html`, and
+ * it escapes for element content and quoted attributes alike.
  */
 export class Html {
   readonly #markup: string
@@ -16,7 +16,7 @@ export class Html {
     return new Html(strings.reduce((markup, part, i) => markup + markupOf(values[i - 1]) + part))
   }
 
-  /** Our own file's markup, style or script, as it is: never anything that came with a picture. */
+  /** Markup, style or script of the project's own files, unescaped: never anything that came with an image. */
   static ownSource(source: string): Html {
     return new Html(source)
   }
@@ -26,7 +26,7 @@ export class Html {
   }
 }
 
-/** What may stand in a template's `${}`; nothing is written for undefined, null and false. */
+/** What a template's `${}` takes; nothing is written for undefined, null and false. */
 export type HtmlValue = string | number | Html | readonly HtmlValue[] | undefined | null | false
 
 export function html(strings: TemplateStringsArray, ...values: HtmlValue[]): Html {

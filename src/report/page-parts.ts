@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 /** The page's own files, in the order in which their rules and names build on each other. */
 const styles = [
   'base.css',
-  'masthead.css',
+  'page-header.css',
   'plots.css',
   'toolbar.css',
   'gallery.css',

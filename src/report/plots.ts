@@ -5,27 +5,27 @@ import { count, duration, rate } from './wording.ts'
 /** Drawn in a square of this side that is then stretched to the plot's size; the words around it are not. */
 const side = 1000
 
-/** The run over its time: pictures per second, and under it the queue's depth. Nothing where no times are known. */
+/** The run over its time: images per second, and under it the queue's depth. Nothing where no times are known. */
 export function plots(timeline: Timeline): Html | false {
   if (timeline.start === undefined) return false
   const highest = Math.max(...timeline.rates)
   return html`<section class="plots" id="plots" aria-labelledby="plots-heading">
-<h2 id="plots-heading" class="unseen">Over the run</h2>
+<h2 id="plots-heading" class="visually-hidden">Over the run</h2>
 <div class="pair">
 ${plot({
   id: 'rate',
-  title: 'Pictures per second',
+  title: 'Images per second',
   top: rate(highest),
   shape: columns(timeline, highest),
-  words: `Pictures recorded per second over ${duration(timeline.duration)}: ${rate(timeline.meanRate)} on average, ${rate(highest)} at most.`,
+  words: `Images recorded per second over ${duration(timeline.duration)}: ${rate(timeline.meanRate)} on average, ${rate(highest)} at most.`,
   timeline,
 })}
 ${plot({
   id: 'depth',
-  title: 'Depth of the queue',
-  top: count(timeline.deepest),
+  title: 'Queue depth',
+  top: count(timeline.maxDepth),
   shape: mountains(timeline),
-  words: `Pictures sent and not yet recorded over ${duration(timeline.duration)}: ${count(timeline.deepest)} at most.`,
+  words: `Images sent and not yet recorded over ${duration(timeline.duration)}: ${count(timeline.maxDepth)} at most.`,
   timeline,
 })}
 </div>
@@ -70,10 +70,10 @@ function columns({ rates, step, duration: whole }: Timeline, highest: number): H
   })}`
 }
 
-function mountains({ depths, deepest }: Timeline): Html {
+function mountains({ depths, maxDepth }: Timeline): Html {
   const width = side / depths.length
   const outline = depths.map(
-    (depth, i) => `V${round(side - (depth / deepest) * side)}H${round((i + 1) * width)}`,
+    (depth, i) => `V${round(side - (depth / maxDepth) * side)}H${round((i + 1) * width)}`,
   )
   return html`<path class="area" d="M0 ${side}${outline.join('')}V${side}Z"/>`
 }

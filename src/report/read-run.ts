@@ -1,144 +1,126 @@
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import { wholeLines } from '../daemon/lines.ts'
-import { type PictureRecord, pictureRecord, type RunFacts, runFacts, withLedgerLine } from './records.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import type { FailedImage } from '../protocol/messages.ts'
+import type { CallCounts, Outcome, TextLine } from '../protocol/outcomes.ts'
+import { readOutcomes, readResultsHead } from '../results/read.ts'
+import { ReaderRuns } from '../state/reader-runs.ts'
+import { withDatabase } from '../state/run-status.ts'
+import type { RunSource } from './find-run.ts'
 import { type Timeline, TimelineRecorder } from './timeline.ts'
 
-/** A run as the report tells it. `pictures` holds the first `maxPictures`; all else counts every picture. */
-export interface RunStory {
+/** A run as the report shows it. `images` holds the first ones in order of their keys; all else counts every image. */
+export interface RunData {
   readonly run: string
-  readonly finished: boolean
+  readonly isFinished: boolean
   readonly facts: RunFacts
-  readonly pictures: readonly PictureRecord[]
-  readonly outcomes: Readonly<Record<PictureRecord['outcome'], number>>
-  /** Lines of text, over all pictures. */
-  readonly texts: number
+  readonly images: readonly Outcome[]
+  readonly outcomes: Readonly<Record<Outcome['outcome'], number>>
+  /** lines of text, of all images */
+  readonly lines: number
   readonly timeline: Timeline
 }
 
-interface RunSource {
-  readonly run: string
-  readonly file: string
-  readonly finished: boolean
+/** What is known about a run besides its outcomes. */
+export interface RunFacts {
+  readonly bucket: string | undefined
+  readonly label: string | undefined
+  /** images with the label, images that the detector analysed, and those that it could not: once the run has ended */
+  readonly count: number | undefined
+  readonly images: number | undefined
+  readonly detectorFailed: number | undefined
+  /** as many of those as the end message could carry */
+  readonly detectorFailures: readonly FailedImage[]
+  /** ms since 1970 */
+  readonly finishedAt: number | undefined
+  /** Rekognition calls that the reader paid for, by operation */
+  readonly calls: CallCounts
+  /** images whose text was known from earlier runs */
+  readonly reused: number
+  /** requests of the reader to all services, by operation */
+  readonly requests: CallCounts
 }
 
 /**
- * Reads a run's results.json, or its ledger when it has not finished, line by line: a run may have a million
- * pictures, and only the first `maxPictures` and two times of each of the others are kept.
+ * Reads a run outcome by outcome: a run may have a million images, and only the first `maxImages` and two times of each
+ * of the others are kept.
+ *
+ * @throws {ImgpipeError} `disk`, `permission`, and `usage` when the run is gone by now
  */
-export async function readRun(source: RunSource, maxPictures: number): Promise<RunStory> {
-  const recorder = new StoryRecorder(maxPictures)
-  const facts = source.finished
-    ? await readResults(source.file, recorder)
-    : await readLedger(source.file, recorder)
-  return { run: source.run, finished: source.finished, facts, ...recorder.told() }
+export function readRun(stateDir: string, source: RunSource, maxImages: number): Promise<RunData> {
+  return source.kind === 'results'
+    ? readResults(source, maxImages)
+    : readDatabase(stateDir, source.run, maxImages)
 }
 
-/** What all pictures of a run add up to, and the first of them whole. */
-class StoryRecorder {
-  readonly #maxPictures: number
-  readonly #pictures: PictureRecord[] = []
+/** The lines of text of an image; those without text have none. */
+export function linesOf(outcome: Outcome): readonly TextLine[] {
+  return outcome.outcome === 'text' ? outcome.lines : []
+}
+
+async function readResults(
+  { run, path }: RunSource & { kind: 'results' },
+  maxImages: number,
+): Promise<RunData> {
+  const head = await readResultsHead(path)
+  if (!head) throw new ImgpipeError('usage', `The results of run ${run} have been deleted.`)
+  const aggregator = new RunAggregator(maxImages)
+  for await (const outcome of readOutcomes(path)) aggregator.add(outcome)
+  const finishedAt = Date.parse(head.finishedAt)
+  const facts = { ...head, finishedAt: Number.isNaN(finishedAt) ? undefined : finishedAt }
+  return { run, isFinished: true, facts, ...aggregator.result() }
+}
+
+/** An unfinished run: what the reader has recorded so far. */
+function readDatabase(stateDir: string, run: string, maxImages: number): Promise<RunData> {
+  return withDatabase(stateDir, 'reader', (database) => {
+    const runs = database && new ReaderRuns(database)
+    const row = database?.read(() => runs?.get(run))
+    if (!runs || !row) throw new ImgpipeError('usage', `Run ${run} has been deleted.`)
+    const { end, asked, reused, requests, seq } = row
+    const aggregator = new RunAggregator(maxImages)
+    database.read(() => {
+      for (const outcome of runs.outcomes(seq, end?.count ?? Number.MAX_SAFE_INTEGER)) aggregator.add(outcome)
+    })
+    const facts: RunFacts = {
+      bucket: undefined,
+      label: undefined,
+      count: end?.count,
+      images: end?.images,
+      detectorFailed: end?.failed,
+      detectorFailures: end?.failures ?? [],
+      finishedAt: undefined,
+      calls: { DetectText: asked },
+      reused,
+      requests,
+    }
+    return { run, isFinished: false, facts, ...aggregator.result() }
+  })
+}
+
+/** What all images of a run add up to, and the first of them. */
+class RunAggregator {
+  readonly #maxImages: number
+  readonly #images: Outcome[] = []
   readonly #outcomes = { text: 0, 'no-text': 0, failed: 0 }
   readonly #timeline = new TimelineRecorder()
-  #texts = 0
+  #lines = 0
 
-  constructor(maxPictures: number) {
-    this.#maxPictures = maxPictures
+  constructor(maxImages: number) {
+    this.#maxImages = maxImages
   }
 
-  add(picture: PictureRecord): void {
-    if (this.#pictures.length < this.#maxPictures) this.#pictures.push(picture)
-    this.#outcomes[picture.outcome] += 1
-    this.#texts += picture.lines.length
-    this.#timeline.add(picture.sentAt, picture.at)
+  add(outcome: Outcome): void {
+    if (this.#images.length < this.#maxImages) this.#images.push(outcome)
+    this.#outcomes[outcome.outcome]++
+    this.#lines += linesOf(outcome).length
+    this.#timeline.add(outcome.sentAt, outcome.at)
   }
 
-  /** Puts the pictures that are kept in the order of their numbers. */
-  sort(): void {
-    this.#pictures.sort((a, b) => a.n - b.n)
-  }
-
-  told() {
+  result() {
     return {
-      pictures: this.#pictures,
+      images: this.#images,
       outcomes: this.#outcomes,
-      texts: this.#texts,
+      lines: this.#lines,
       timeline: this.#timeline.timeline(),
     }
-  }
-}
-
-/** results.json: lines of a header that end in `"pictures":[`, then one picture a line, then `]}`. */
-async function readResults(file: string, recorder: StoryRecorder): Promise<RunFacts> {
-  let header = ''
-  let inHeader = true
-  for await (const line of wholeLines(file)) {
-    if (inHeader) {
-      header += line
-      inHeader = !endsHeader(line)
-    } else if (line.startsWith('{')) {
-      recorder.add(resultsLine(file, line))
-    }
-  }
-  return headerFacts(file, header)
-}
-
-/** The facts at the head of a results.json; what follows is not read. */
-export async function readHeader(file: string): Promise<RunFacts> {
-  let header = ''
-  for await (const line of wholeLines(file)) {
-    header += line
-    if (endsHeader(line)) break
-  }
-  return headerFacts(file, header)
-}
-
-function endsHeader(line: string): boolean {
-  return /"pictures"\s*:\s*\[\s*(\]\s*\}\s*)?$/.test(line)
-}
-
-function headerFacts(file: string, header: string): RunFacts {
-  const whole = header.trimEnd().endsWith('}') ? header : `${header}]}`
-  const json = parsed(whole)
-  if (json === undefined) throw notResults(file)
-  return runFacts(json)
-}
-
-function resultsLine(file: string, line: string): PictureRecord {
-  const picture = pictureRecord(parsed(line.replace(/,\s*$/, '')))
-  if (picture === undefined) throw notResults(file)
-  return picture
-}
-
-function notResults(file: string): ImgpipeError {
-  return new ImgpipeError(
-    'disk',
-    `${file} is not as imgpipe read wrote it (a header, then one picture a line): restore it, or name another run with --run.`,
-  )
-}
-
-/**
- * A ledger at work: the outcomes so far. A line that is none yet (the last one may be torn) is passed over, and
- * of several outcomes of one picture the first counts, as for the reader.
- */
-async function readLedger(file: string, recorder: StoryRecorder): Promise<RunFacts> {
-  let facts = runFacts({})
-  const seen = new Set<number>()
-  for await (const line of wholeLines(file)) {
-    const json = parsed(line)
-    const picture = pictureRecord(json)
-    facts = withLedgerLine(facts, json)
-    if (picture === undefined || seen.has(picture.n)) continue
-    seen.add(picture.n)
-    recorder.add(picture)
-  }
-  recorder.sort()
-  return facts
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line)
-  } catch {
-    return undefined
   }
 }

@@ -1,28 +1,28 @@
 /** What a run did over its time. Times in milliseconds. */
 export interface Timeline {
-  /** When the first message was sent, since 1970; undefined when no picture tells its times. */
+  /** When the first message was sent, since 1970; undefined when no image tells its times. */
   readonly start: number | undefined
   /** From the first message sent to the last outcome recorded. */
   readonly duration: number
-  /** Pictures recorded per second, in each of the steps of `step` milliseconds. */
+  /** Images recorded per second, in each of the steps of `step` milliseconds. */
   readonly rates: readonly number[]
   readonly step: number
-  /** Pictures sent and not yet recorded, at the most within each of as many steps as `rates` or more. */
+  /** Images sent and not yet recorded, at the most within each of as many steps as `rates` or more. */
   readonly depths: readonly number[]
-  readonly deepest: number
-  /** Pictures recorded, per second of the whole duration. */
+  readonly maxDepth: number
+  /** Images recorded, per second of the whole duration. */
   readonly meanRate: number
 }
 
-const mostRateSteps = 120
-const mostDepthSteps = 240
-/** Lengths of a step that people can read off: milliseconds up to days. */
+const maxRateSteps = 120
+const maxDepthSteps = 240
+/** Lengths of a step that are easy to read off: milliseconds up to days. */
 const niceSteps = [
   50, 100, 200, 500, 1e3, 2e3, 5e3, 10e3, 15e3, 30e3, 60e3, 120e3, 300e3, 600e3, 1800e3, 3600e3, 7200e3,
   21600e3, 43200e3, 86400e3,
 ]
 
-/** Collects each picture's two times (16 bytes a picture) and tells what they add up to. */
+/** Collects each image's two times (16 bytes an image) and computes what they add up to. */
 export class TimelineRecorder {
   readonly #sent: number[] = []
   readonly #recorded: number[] = []
@@ -50,7 +50,7 @@ export class TimelineRecorder {
       step,
       rates: ratesOver(recorded, start, step, Math.ceil(duration / step)),
       depths,
-      deepest: Math.max(...depths),
+      maxDepth: Math.max(...depths),
       meanRate: (recorded.length * 1000) / duration,
     }
   }
@@ -62,13 +62,13 @@ const emptyTimeline: Timeline = {
   rates: [],
   step: 0,
   depths: [],
-  deepest: 0,
+  maxDepth: 0,
   meanRate: 0,
 }
 
-/** Fine enough to see the run's course, and coarse enough that a step holds pictures to count. */
+/** Fine enough to see the run's course, and coarse enough that a step holds images to count. */
 function stepFor(duration: number, count: number): number {
-  const steps = Math.min(mostRateSteps, Math.max(15, Math.ceil(count / 3)))
+  const steps = Math.min(maxRateSteps, Math.max(15, Math.ceil(count / 3)))
   const day = 86400e3
   return niceSteps.find((step) => duration / step <= steps) ?? Math.ceil(duration / steps / day) * day
 }
@@ -84,11 +84,11 @@ function ratesOver(recorded: Float64Array, start: number, step: number, steps: n
 
 /** Walks both sorted lists once; at equal times a message is sent before another one is recorded. */
 function depthsOver(sent: Float64Array, recorded: Float64Array, start: number, duration: number): number[] {
-  const depths = new Array<number>(mostDepthSteps).fill(0)
+  const depths = new Array<number>(maxDepthSteps).fill(0)
   let taken = 0
   let step = 0
   const walk = (time: number, depth: number, before: number) => {
-    const now = Math.min(Math.floor(((time - start) / duration) * mostDepthSteps), mostDepthSteps - 1)
+    const now = Math.min(Math.floor(((time - start) / duration) * maxDepthSteps), maxDepthSteps - 1)
     while (step < now) depths[++step] = before
     depths[now] = Math.max(depths[now] ?? 0, depth)
   }

@@ -1,8 +1,8 @@
-import { displaySafe } from '../protocol/display.ts'
+import { displaySafe } from '../host/display.ts'
 import { type Html, html } from './html.ts'
 
-/** A key or a text from a stranger: without control characters, and with its direction of writing kept to itself. */
-export function strangersText(text: string): Html {
+/** A key or a text of an image: without control characters, and isolated in its direction of writing. */
+export function untrustedText(text: string): Html {
   return html`<bdi>${displaySafe(text)}</bdi>`
 }
 
@@ -14,7 +14,7 @@ export function count(value: number): string {
   return wholeNumber.format(value)
 }
 
-/** 1 picture, 1,234 pictures */
+/** 1 image, 1,234 images */
 export function counted(value: number, noun: string): string {
   return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
 }

@@ -1,185 +1,116 @@
-import { readdir } from 'node:fs/promises'
-import { userInfo } from 'node:os'
 import { join } from 'node:path'
-import { readTail } from '../daemon/append-log.ts'
-import { ImgpipeError } from '../daemon/exit-codes.ts'
-import { isAtWork } from '../daemon/instance-lock.ts'
-import { type JournalLine, journaledRuns, journalPath } from '../detector/journal.ts'
-import type { CallCounts, LedgerCheckpoint, LedgerLine } from '../protocol/outcomes.ts'
-import type { ResultsHead } from '../protocol/results.ts'
-import { isForeignRunId, isRunId } from '../protocol/run-id.ts'
-import { ledgerPath, runFolder } from '../reader/ledger.ts'
-import { readResultsHead } from '../reader/publish.ts'
+import { callDollars, requestDollars } from '../aws/prices.ts'
+import type { FailedImage } from '../protocol/messages.ts'
+import { runDirectory } from '../results/publish.ts'
+import { readOutcomes, readResultsHead } from '../results/read.ts'
+import type { DetectorStatus } from '../state/detector-status.ts'
+import type { ReaderStatus } from '../state/reader-status.ts'
+import {
+  type HostStatus,
+  type RunStatus,
+  readHostStatus,
+  type StatusQuery,
+  type WorkerStatus,
+} from '../state/run-status.ts'
 
-/** How far worker A is with a run, as its journal on this machine tells. */
-export interface DetectorStatus {
-  readonly state: 'working' | 'interrupted' | 'done' | 'given up'
-  readonly judged: number
-  readonly total: number | undefined
-  readonly cars: number
-  readonly failed: number
-  readonly perSecond: number
-  readonly secondsLeft: number | undefined
-  readonly calls: CallCounts
+/** A run for people and programs: what the databases, the published results and the list prices say about it. */
+export interface RunOverview {
+  readonly run: string
+  readonly detector: DetectorStatus | undefined
+  readonly reader: ReaderOverview | undefined
+  readonly dollars: {
+    /** Rekognition calls that the run paid for, and those that answers of earlier runs have saved */
+    readonly calls: number
+    readonly saved: number
+    /** requests to SQS and S3 */
+    readonly requests: number
+  }
 }
 
-/** How far worker B is with a run, as its ledger on this machine tells. */
-export interface ReaderStatus {
-  readonly state: 'working' | 'interrupted' | 'complete' | 'given up'
-  readonly recorded: number
-  /** cars in all, once the end message has come */
-  readonly count: number | undefined
-  readonly texts: number
-  readonly failures: number
-  readonly perSecond: number
-  readonly secondsLeft: number | undefined
-  readonly calls: CallCounts
-  readonly finishedAt: string | undefined
+export interface ReaderOverview extends ReaderStatus {
+  /** of a complete run, as its results say */
+  readonly bucket: string | undefined
+  readonly label: string | undefined
+  /** path of results.txt, of a complete run whose results are kept */
   readonly results: string | undefined
 }
 
-export interface RunStatus {
-  readonly run: string
-  readonly detector: DetectorStatus | undefined
-  readonly reader: ReaderStatus | undefined
+export interface HostOverview {
+  readonly detector: WorkerStatus | undefined
+  readonly reader: WorkerStatus | undefined
+  readonly runs: readonly RunOverview[]
 }
 
-/** Only the ends of journals and ledgers are read; more than a second's lines fit in that. */
-const tailBytes = 512 * 1024
-const rateMilliseconds = 10_000
+/** Reading goes no further in search of failures: a large file is not read through for a few examples. */
+const maxSearchedLength = 16 * 1024 * 1024
+
+/** There may be thousands of runs, and few file descriptors. */
+const maxFilesOpen = 32
+
+/** @throws {ImgpipeError} as `readHostStatus` */
+export async function readStatus(stateDir: string, query: StatusQuery): Promise<HostOverview> {
+  const { detector, reader, runs }: HostStatus = await readHostStatus(stateDir, query)
+  const overviews: RunOverview[] = []
+  for (let first = 0; first < runs.length; first += maxFilesOpen) {
+    const some = runs.slice(first, first + maxFilesOpen)
+    overviews.push(...(await Promise.all(some.map((run) => overviewOf(stateDir, run, query)))))
+  }
+  return { detector, reader, runs: overviews }
+}
+
+async function overviewOf(
+  stateDir: string,
+  { run, detector, reader }: RunStatus,
+  query: StatusQuery,
+): Promise<RunOverview> {
+  const asked = (detector?.asked ?? 0) + (reader?.asked ?? 0)
+  const reused = (detector?.reused ?? 0) + (reader?.reused ?? 0)
+  const requests = requestDollars(detector?.requests ?? {}) + requestDollars(reader?.requests ?? {})
+  return {
+    run,
+    detector,
+    reader: reader && (await readerOverview(stateDir, run, reader, query)),
+    dollars: { calls: callDollars(asked), saved: callDollars(reused), requests },
+  }
+}
 
 /**
- * @returns the newest `most` runs of a state folder, newest first; none while there is no such folder
- * @throws {ImgpipeError} `rights` when it may not be read, `settings` when it is no folder
+ * The published results of a run count all of its images, the database those that this reader has read; results that
+ * were deleted or cannot be read leave the database's word.
  */
-export async function readStatus(stateDir: string, most: number): Promise<RunStatus[]> {
-  try {
-    await readdir(stateDir)
-    return await readRuns(stateDir, most)
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return []
-    throw readError(stateDir, error)
-  }
-}
-
-async function readRuns(stateDir: string, most: number): Promise<RunStatus[]> {
-  const [journaled, ledgered] = await Promise.all([journaledRuns(stateDir), ledgeredRuns(stateDir)])
-  const [detectorWorks, readerWorks] = await Promise.all([
-    isAtWork(stateDir, 'detector'),
-    isAtWork(stateDir, 'reader'),
-  ])
-  const newest = [...new Set([...journaled, ...ledgered])].sort(byStart).slice(0, most)
-  return Promise.all(
-    newest.map(async (run) => ({
-      run,
-      detector: journaled.includes(run) ? await readDetector(stateDir, run, detectorWorks) : undefined,
-      reader: ledgered.includes(run) ? await readReader(stateDir, run, readerWorks) : undefined,
-    })),
-  )
-}
-
-function readError(stateDir: string, error: unknown): unknown {
-  const code = codeOf(error)
-  if (code === 'ENOTDIR') {
-    const message = `The state folder ${stateDir} is a file: correct the setting "stateDir".`
-    return new ImgpipeError('settings', message, { cause: error })
-  }
-  if (code !== 'EACCES' && code !== 'EPERM') return error
-  const path = error instanceof Error && 'path' in error ? error.path : stateDir
-  const message = `${path} cannot be read by the user ${userInfo().username} (${code}): run this as the user of the workers or as root.`
-  return new ImgpipeError('rights', message, { cause: error })
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
-}
-
-function byStart(a: string, b: string): number {
-  const [startA, startB] = [a.replace('foreign-', ''), b.replace('foreign-', '')]
-  return startA < startB ? 1 : startA > startB ? -1 : 0
-}
-
-async function ledgeredRuns(stateDir: string): Promise<string[]> {
-  const names = await readdir(join(stateDir, 'runs')).catch(() => [])
-  return names.filter((name) => isRunId(name) || isForeignRunId(name))
-}
-
-async function readDetector(
+async function readerOverview(
   stateDir: string,
   run: string,
-  isWorking: boolean,
-): Promise<DetectorStatus | undefined> {
-  const lines = await readTail<JournalLine>(journalPath(stateDir, run), tailBytes)
-  const throughs = lines.filter((line) => 'through' in line)
-  const newest = throughs.at(-1)
-  const after = newest ? lines.slice(lines.lastIndexOf(newest) + 1) : lines
-  const isDone = lines.findLast((line) => 'done' in line)
-  const state = isDone ? (isDone.abandoned ? 'given up' : 'done') : isWorking ? 'working' : 'interrupted'
-  const cars = (newest?.cars ?? 0) + after.filter((line) => 'car' in line).length
-  const failed =
-    (newest?.failed ?? 0) + after.filter((line) => 'verdict' in line && line.verdict === 'failed').length
-  const judged = (newest?.judged ?? 0) + after.filter((line) => 'car' in line || 'verdict' in line).length
-  const perSecond = state === 'working' ? rate(throughs.map(({ at, judged }) => ({ at, count: judged }))) : 0
-  const total = newest?.total
-  const secondsLeft = timeLeft(judged, total, perSecond)
-  return { state, judged, total, cars, failed, perSecond, secondsLeft, calls: newest?.calls ?? {} }
-}
-
-async function readReader(
-  stateDir: string,
-  run: string,
-  isWorking: boolean,
-): Promise<ReaderStatus | undefined> {
-  const head = await readResultsHead(stateDir, run)
-  if (head) return finishedReader(stateDir, head)
-  const lines = await readTail<LedgerLine>(ledgerPath(stateDir, run), tailBytes).catch((): LedgerLine[] => [])
-  const checkpoints = lines.filter((line): line is LedgerCheckpoint => 'recorded' in line)
-  const newest = checkpoints.at(-1)
-  const after = newest ? lines.slice(lines.lastIndexOf(newest) + 1) : lines
-  const outcomes = after.filter((line) => 'outcome' in line)
-  const end = lines.findLast((line) => 'end' in line)?.end
-  const recorded = (newest?.recorded ?? 0) + outcomes.length
-  const count = end?.count ?? newest?.count
-  const perSecond = isWorking ? rate(checkpoints.map(({ at, recorded }) => ({ at, count: recorded }))) : 0
+  reader: ReaderStatus,
+  { maxFailures }: StatusQuery,
+): Promise<ReaderOverview> {
+  const directory = runDirectory(stateDir, run)
+  const json = join(directory, 'results.json')
+  const head = reader.state === 'complete' ? await readResultsHead(json).catch(() => undefined) : undefined
+  if (!head) return { ...reader, bucket: undefined, label: undefined, results: undefined }
+  const { bucket, label, count, images, detectorFailed, texts, failures: failed } = head
   return {
-    state: end?.abandoned ? 'given up' : isWorking ? 'working' : 'interrupted',
-    recorded,
+    ...reader,
+    recorded: count,
     count,
-    texts: (newest?.texts ?? 0) + outcomes.filter(({ outcome }) => outcome === 'text').length,
-    failures: (newest?.failures ?? 0) + outcomes.filter(({ outcome }) => outcome === 'failed').length,
-    perSecond,
-    secondsLeft: timeLeft(recorded, count, perSecond),
-    calls: newest?.calls ?? {},
-    finishedAt: undefined,
-    results: undefined,
+    images,
+    detectorFailed,
+    texts,
+    failed,
+    failures: await firstFailures(json, Math.min(failed, maxFailures)).catch(() => []),
+    bucket,
+    label,
+    results: join(directory, 'results.txt'),
   }
 }
 
-function finishedReader(
-  stateDir: string,
-  { run, count, texts, failures, calls, finishedAt }: ResultsHead,
-): ReaderStatus {
-  const results = join(runFolder(stateDir, run), 'results.txt')
-  const counts = { recorded: count, count, texts, failures, perSecond: 0, secondsLeft: undefined }
-  return { state: 'complete', ...counts, calls, finishedAt, results }
-}
-
-/** A second over the last ten that were noted; nothing when the newest note is old. */
-function rate(notes: { at: number; count: number }[]): number {
-  const newest = notes.at(-1)
-  if (!newest || Date.now() - newest.at > rateMilliseconds) return 0
-  const oldest = notes.find(({ at }) => at >= newest.at - rateMilliseconds)
-  const seconds = (newest.at - (oldest?.at ?? newest.at)) / 1000
-  return oldest && seconds > 0 ? (newest.count - oldest.count) / seconds : 0
-}
-
-function timeLeft(done: number, total: number | undefined, perSecond: number): number | undefined {
-  return total !== undefined && perSecond > 0 ? Math.max(0, (total - done) / perSecond) : undefined
-}
-
-/** When the run began, read from its id. */
-export function startOf(run: string): Date {
-  const digits = /(\d{4})(\d{2})(\d{2})T(\d{2})(\d{2})(\d{2})Z/.exec(run)?.slice(1) ?? []
-  const [year, month, day, hour, minute, second] = digits
-  return new Date(`${year}-${month}-${day}T${hour}:${minute}:${second}Z`)
+async function firstFailures(path: string, max: number): Promise<FailedImage[]> {
+  const failures: FailedImage[] = []
+  if (max === 0) return failures
+  for await (const outcome of readOutcomes(path, { maxLength: maxSearchedLength })) {
+    if (outcome.outcome !== 'failed') continue
+    failures.push({ key: outcome.key, reason: outcome.reason })
+    if (failures.length >= max) break
+  }
+  return failures
 }

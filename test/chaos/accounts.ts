@@ -39,8 +39,8 @@ export class Accounts {
   }
 
   /** A process is gone without having finished what it had in hand; its last requests may still be under way. */
-  async killed(accessKey: string, stateDir: string): Promise<void> {
-    this.#recordedAtKill.set(accessKey, await recordedKeys(stateDir))
+  killed(accessKey: string, stateDir: string): void {
+    this.#recordedAtKill.set(accessKey, recordedKeys(stateDir))
   }
 
   balance(): Balance {

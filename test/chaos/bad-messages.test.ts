@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import {
   GetQueueAttributesCommand,
   type MessageAttributeValue,
@@ -7,7 +8,7 @@ import {
   SetQueueAttributesCommand,
 } from '@aws-sdk/client-sqs'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
-import { endMessage, indexMessage, type OutgoingMessage } from '../../src/protocol/messages.ts'
+import { endMessage, imageMessage, type OutgoingMessage } from '../../src/protocol/messages.ts'
 import { expectedResults, numbered, putPictures } from '../pipeline/pictures.ts'
 import { bucket, TestCloud, until } from '../support/test-cloud.ts'
 import { killLeftWorkers } from '../support/worker-process.ts'
@@ -31,6 +32,7 @@ afterEach(() => cloud.stop())
 afterAll(async () => expect(await killLeftWorkers(), 'worker processes left running').toBe(0))
 
 const run = '20260101T000000Z-good'
+const resultsOnly = 'results-only'
 const otherRun = '20260101T000000Z-othr'
 
 async function send({ body, attributes }: Pick<OutgoingMessage, 'body' | 'attributes'>): Promise<void> {
@@ -39,7 +41,18 @@ async function send({ body, attributes }: Pick<OutgoingMessage, 'body' | 'attrib
 }
 
 function car(n: number, key: string, more: { run?: string; bucket?: string } = {}): OutgoingMessage {
-  return indexMessage({ run, n, key, bucket, etag: undefined, confidence: 99, boxes: [], ...more })
+  return imageMessage({
+    run,
+    n,
+    key,
+    bucket,
+    etag: undefined,
+    sizeBytes: undefined,
+    confidence: 99,
+    boxes: [],
+    fresh: false,
+    ...more,
+  })
 }
 
 function end(count: number, of = run): OutgoingMessage {
@@ -165,7 +178,7 @@ test('of two ends of a run the first counts, also when the second gives the run 
   await reader.kill()
 }, 120_000)
 
-test('keys that would act on a terminal or a file system are text; another bucket is not read', async () => {
+test('keys that would act on a terminal or a file system are text', async () => {
   const keys = [
     '../../etc/passwd.jpg',
     '-1.jpg',
@@ -180,8 +193,7 @@ test('keys that would act on a terminal or a file system are text; another bucke
     keys.map((key) => ({ key, car: 99, lines: [line, '-1: \u2028'] })),
   )
   for (const [place, key] of keys.entries()) await send(car(place + 1, key))
-  await send(car(keys.length + 1, 'elsewhere.jpg', { bucket: 'another-bucket' }))
-  await send(end(keys.length + 1))
+  await send(end(keys.length))
   const reader = cloud.reader()
   await cloud.drained()
   const results = (await resultsOf(run)) ?? ''
@@ -189,10 +201,20 @@ test('keys that would act on a terminal or a file system are text; another bucke
   expect(results).not.toMatch(/[[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]--\n]/v)
   expect(results).toMatch(/ w89 \| -1: /)
   expect(results).toContain('../../etc/passwd.jpg: ')
-  const { pictures }: { pictures: { key: string; reason?: string }[] } = JSON.parse(
-    (await resultsOf(run, 'results.json')) ?? '',
-  )
-  expect(pictures.find(({ key }) => key === 'elsewhere.jpg')?.reason).toMatch(/another-bucket/)
   expect(reader.log).not.toMatch(/[\p{Cc}--\n]/v)
   await reader.kill()
+}, 120_000)
+
+test("messages of another bucket are kept, with a warning that names both, until the reader's settings are right", async () => {
+  await putPictures(cloud, numbered(2))
+  await send(car(1, '2.jpg'))
+  await send(end(1))
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsOnly }))
+  const wrong = cloud.reader({ IMGPIPE_BUCKET: resultsOnly })
+  await wrong.said(/WARN messages are about the bucket "pictures", but .+ is "results-only"/)
+  expect(await wrong.stop()).toMatchObject({ code: 0 })
+  expect(cloud.vision.total).toBe(0)
+  const right = cloud.reader({}, undefined, ['--once'])
+  expect(await right.exited).toMatchObject({ code: 0 })
+  expect(await resultsOf(run)).toBe('2.jpg: AB 2\n')
 }, 120_000)

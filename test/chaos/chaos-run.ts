@@ -77,7 +77,7 @@ async function allRead(cloud: TestCloud, detected: Promise<void>): Promise<void>
 function detectorOf(cloud: TestCloud): Driven {
   const stateDir = cloud.detectorState
   const start = (accessKey: string) => cloud.detector({ AWS_ACCESS_KEY_ID: accessKey })
-  return { role: 'detector', stateDir, start, isOver: () => isDone(stateDir) }
+  return { role: 'detector', stateDir, start, isOver: async () => isDone(stateDir) }
 }
 
 function readerOf(cloud: TestCloud): Driven {

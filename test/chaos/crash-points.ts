@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os'
 import { basename, join } from 'node:path'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { expect } from 'vitest'
-import { endMessage, indexMessage } from '../../src/protocol/messages.ts'
+import { endMessage, imageMessage } from '../../src/protocol/messages.ts'
 import { simulatedPicture } from '../support/simulated-vision.ts'
 import { bucket, TestCloud, until } from '../support/test-cloud.ts'
 import type { WorkerProcess } from '../support/worker-process.ts'
@@ -71,9 +71,9 @@ export class CrashPoints {
     const first = `${name}-first`
     const second = `${name}-second`
     const { signal } = await start(first, orders).exited
-    if (signal === 'SIGKILL') await this.#accounts.killed(first, stateDir)
-    if ((await doneRun(stateDir)) === undefined) expect((await start(second).exited).code).toBe(0)
-    await this.#isRead((await doneRun(stateDir)) ?? '', this.#cloud.readerState)
+    if (signal === 'SIGKILL') this.#accounts.killed(first, stateDir)
+    if (doneRun(stateDir) === undefined) expect((await start(second).exited).code).toBe(0)
+    await this.#isRead(doneRun(stateDir) ?? '', this.#cloud.readerState)
     this.#isPaidOnce(first, second, pictures.length)
     return signal === 'SIGKILL' ? 'killed' : 'came not there'
   }
@@ -94,7 +94,7 @@ export class CrashPoints {
     await Promise.race([complete, killed.exited])
     const { signal } = await killed.stop()
     if (signal === 'SIGKILL') {
-      await this.#accounts.killed(first, stateDir)
+      this.#accounts.killed(first, stateDir)
       const other = start(second)
       await complete
       await other.kill()
@@ -106,7 +106,17 @@ export class CrashPoints {
   async #sendRun(QueueUrl: string): Promise<string> {
     const run = `20260101T000000Z-${basename(QueueUrl).padStart(4, '0').slice(-4)}`
     const indexes = cars.map(({ key, car }, place) =>
-      indexMessage({ run, n: place + 1, key, bucket, etag: undefined, confidence: car, boxes: [] }),
+      imageMessage({
+        run,
+        n: place + 1,
+        key,
+        bucket,
+        etag: undefined,
+        sizeBytes: undefined,
+        confidence: car,
+        boxes: [],
+        fresh: false,
+      }),
     )
     const end = endMessage({ run, count: cars.length, images: pictures.length, failed: 0, abandoned: false })
     for (const { body, attributes } of [...indexes, end]) {

@@ -13,6 +13,9 @@ export interface Driven {
   readonly isOver: () => Promise<boolean>
 }
 
+/** A detector that was stopped before its run was done says so. */
+const interrupted = 75
+
 /** Keeps a worker going, as a service manager would, while one act after the other befalls it. */
 export class Driver {
   readonly #cloud: TestCloud
@@ -105,8 +108,9 @@ export class Driver {
     const { exit, log } = this.worker
     if (this.#isRetired) return false
     if (exit === undefined) return true
-    if (exit.signal === 'SIGKILL') await this.#accounts.killed(this.#accessKey, this.#driven.stateDir)
-    else if (exit.code !== 0) throw new Error(`imgpipe ended with ${exit.code ?? exit.signal}:\n${log}`)
+    if (exit.signal === 'SIGKILL') this.#accounts.killed(this.#accessKey, this.#driven.stateDir)
+    else if (exit.code !== 0 && exit.code !== interrupted)
+      throw new Error(`imgpipe ended with ${exit.code ?? exit.signal}:\n${log}`)
     if ((await this.#driven.isOver()) || this.#isRetired) return false
     this.logs.push(log)
     this.worker = this.#start()

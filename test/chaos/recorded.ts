@@ -1,43 +1,46 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
+import type { FailedImage } from '../../src/protocol/messages.ts'
+import { StateDatabase } from '../../src/state/database.ts'
 
-/** The keys that a state folder has on the disk as judged (a detector's) or as read (a reader's). */
-export async function recordedKeys(stateDir: string): Promise<Set<string>> {
-  const lines = await recordedLines(stateDir)
-  return new Set(
-    lines
-      .filter((line) => 'verdict' in line || 'car' in line || 'outcome' in line)
-      .map(({ key }) => key ?? ''),
-  )
-}
-
-/** Whether a detector's state folder says that a run is done. */
-export async function isDone(stateDir: string): Promise<boolean> {
-  return (await doneRun(stateDir)) !== undefined
-}
-
-/** @returns the run that a detector's state folder says is done */
-export async function doneRun(stateDir: string): Promise<string | undefined> {
-  for (const path of await filesUnder(stateDir)) {
-    if ((await wholeLines(path)).some((line) => 'done' in line)) return basename(path, '.ndjson')
+/** @returns the rows of a query on a worker's database; none while there is no database */
+function query(stateDir: string, role: 'detector' | 'reader', sql: string): Record<string, unknown>[] {
+  const database = StateDatabase.openReadOnly(join(stateDir, `${role}.sqlite`))
+  try {
+    return database?.prepare(sql).all() ?? []
+  } finally {
+    void database?.close()
   }
-  return undefined
 }
 
-export type Line = { key?: string; verdict?: string; reason?: string }
-
-/** The lines of all journals and ledgers of a state folder. */
-export async function recordedLines(stateDir: string): Promise<Line[]> {
-  return (await Promise.all((await filesUnder(stateDir)).map(wholeLines))).flat()
+/** The keys that a state directory has durably as answered or as failed. */
+export function recordedKeys(stateDir: string): Set<string> {
+  const sql = (tables: string[]) => tables.map((table) => `SELECT key FROM ${table}`).join(' UNION ')
+  const rows = [
+    ...query(stateDir, 'detector', sql(['answers', 'cars', 'failures'])),
+    ...query(stateDir, 'reader', sql(['answers', 'outcomes'])),
+  ]
+  return new Set(rows.map(({ key }) => String(key)))
 }
 
-async function filesUnder(stateDir: string): Promise<string[]> {
-  const names = await readdir(stateDir, { recursive: true }).catch(() => [])
-  return names.filter((name) => name.endsWith('.ndjson')).map((name) => join(stateDir, name))
+/** Whether a detector's state directory says that a run is done. */
+export function isDone(stateDir: string): boolean {
+  return doneRun(stateDir) !== undefined
 }
 
-/** A torn last line counts for nothing. */
-async function wholeLines(path: string): Promise<Line[]> {
-  const lines = (await readFile(path, 'utf8')).split('\n').slice(0, -1)
-  return lines.map((line) => JSON.parse(line))
+/** @returns the newest run that a detector's state directory says is done */
+export function doneRun(stateDir: string): string | undefined {
+  const [row] = query(stateDir, 'detector', "SELECT run FROM runs WHERE state = 'done' ORDER BY seq DESC")
+  return row && String(row.run)
+}
+
+/** The images that the detector could not analyse, of all its runs. */
+export function detectorFailures(stateDir: string): FailedImage[] {
+  const rows = query(stateDir, 'detector', 'SELECT key, reason FROM failures ORDER BY key')
+  return rows.map(({ key, reason }) => ({ key: String(key), reason: String(reason) }))
+}
+
+/** Rekognition's answers that a worker's database counts. */
+export function answeredCalls(stateDir: string, role: 'detector' | 'reader'): number {
+  const [row] = query(stateDir, role, 'SELECT coalesce(sum(answered), 0) AS count FROM calls')
+  return Number(row?.count ?? 0)
 }

@@ -8,7 +8,7 @@ import { imgpipe } from './imgpipe.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
-describe('a mistake in the command line ends with 64 and one sentence', () => {
+describe('an error in the command line ends with 64 and one sentence', () => {
   it.each([
     [['detct'], /unknown command 'detct' \(Did you mean detect\?\)/],
     [['status', '--jsn'], /unknown option '--jsn' \(Did you mean --json\?\)/],
@@ -17,10 +17,11 @@ describe('a mistake in the command line ends with 64 and one sentence', () => {
     [['status', '--config'], /'--config <file>' argument missing/],
     [['doctor', '--role', 'boss'], /Allowed choices are detector, reader, both/],
     [['doctor', '--timeout', '0'], /--timeout must be a number of seconds/],
-    [['local', '--port', 'x'], /--port must be a whole number from 0 to 65535, and is "x"/],
-    [['local', '--max-rps', '-1'], /--max-rps must be a number of requests a second/],
-    [['report', '--max-pictures', '0'], /--max-pictures must be a whole number from 1 up/],
-    [['demo', '/no/such/folder', '--out', '/dev/null/out'], /EEXIST|ENOTDIR|no such folder/],
+    [['local', '--port', 'x'], /--port must be a whole number from 0 to 65535, but is "x"/],
+    [['local', '--max-rps', '-1'], /--max-rps must be a number of requests per second/],
+    [['report', '--max-images', '0'], /--max-images must be a whole number from 1 up/],
+    [['runs', '--delete'], /'--delete <id>' argument missing/],
+    [['demo', '/no/such/directory', '--out', '/dev/null/out'], /EEXIST|ENOTDIR|no such directory/],
   ])('%o', async (words, said) => {
     const { code, lines } = await imgpipe(words)
     expect(lines).toEqual([expect.stringMatching(/^imgpipe: /)])
@@ -28,7 +29,7 @@ describe('a mistake in the command line ends with 64 and one sentence', () => {
     expect(code).toBe(words.includes('/dev/null/out') ? 74 : 64)
   })
 
-  it('shows the help to who says nothing', async () => {
+  it('prints the help without a command', async () => {
     const { code, text } = await imgpipe([])
     expect([code, text]).toEqual([64, expect.stringContaining('Usage: imgpipe')])
   })
@@ -54,7 +55,7 @@ describe('help', () => {
 describe('standard output', () => {
   function started(words: string[]) {
     const child = spawn(process.execPath, [cli, ...words], {
-      env: { PATH: process.env.PATH, IMGPIPE_STATE_DIR: '/no/such/folder' },
+      env: { PATH: process.env.PATH, IMGPIPE_STATE_DIR: '/no/such/directory' },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     onTestFinished(() => void child.kill('SIGKILL'))
@@ -74,7 +75,7 @@ describe('standard output', () => {
     },
   )
 
-  it('that cannot be written is told', async () => {
+  it('that cannot be written is reported', async () => {
     const child = spawn('sh', ['-c', `exec '${process.execPath}' '${cli}' --help >/dev/full`], {
       stdio: 'pipe',
     })

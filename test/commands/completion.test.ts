@@ -7,14 +7,14 @@ import { bashCompletion } from '../../src/commands/completion.ts'
 import { createProgram } from '../../src/commands/program.ts'
 
 const program = createProgram()
-const folder = mkdtempSync(join(tmpdir(), 'imgpipe-completion-'))
-writeFileSync(join(folder, 'settings.json'), '{}')
-mkdirSync(join(folder, 'pictures'))
-afterAll(() => rmSync(folder, { recursive: true }))
+const directory = mkdtempSync(join(tmpdir(), 'imgpipe-completion-'))
+writeFileSync(join(directory, 'settings.json'), '{}')
+mkdirSync(join(directory, 'images'))
+afterAll(() => rmSync(directory, { recursive: true }))
 
 /** What a real bash would offer at the end of the line. */
 function offered(...words: string[]): string[] {
-  const ask = `cd '${folder}'
+  const ask = `cd '${directory}'
 COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')})
 COMP_CWORD=${words.length - 1}
 _imgpipe
@@ -41,7 +41,7 @@ it.each([
   [['imgpipe', 'sta'], ['status']],
   [
     ['imgpipe', '--config', ''],
-    ['pictures', 'settings.json'],
+    ['images', 'settings.json'],
   ],
   [['imgpipe', '--config', 'settings.json', 'se'], ['setup']],
   [
@@ -53,8 +53,8 @@ it.each([
     ['imgpipe', 'doctor', '--role', '='],
     ['both', 'detector', 'reader'],
   ],
-  [['imgpipe', 'demo', ''], ['pictures']],
-  [['imgpipe', 'demo', '--out', 'p'], ['pictures']],
+  [['imgpipe', 'demo', ''], ['images']],
+  [['imgpipe', 'demo', '--out', 'i'], ['images']],
   [['imgpipe', 'local', '--port', ''], []],
   [['imgpipe', 'help', 'rea'], ['read']],
   [['imgpipe', 'status', 'x'], []],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
-import { isAtWork, lockStateDir } from '../../src/daemon/instance-lock.ts'
+import { isLocked, lockStateDirectory } from '../../src/state/lock.ts'
 import { until } from '../support/test-cloud.ts'
 import { killLeftWorkers, WorkerProcess } from '../support/worker-process.ts'
 import { imgpipe } from './imgpipe.ts'
@@ -12,7 +12,7 @@ afterAll(async () => expect(await killLeftWorkers()).toBe(0))
 
 const samples = fileURLToPath(new URL('../../samples/', import.meta.url))
 
-/** What may be set on the machine of somebody who tries it. */
+/** What may be set in the environment of somebody who tries it. */
 const otherSettings = {
   IMGPIPE_BUCKET: 'Not A Bucket',
   IMGPIPE_STATE_DIR: '/dev/null',
@@ -22,18 +22,18 @@ const otherSettings = {
   AWS_REGION: 'nowhere',
 }
 
-async function folder(): Promise<string> {
-  const made = await mkdtemp(join(tmpdir(), 'imgpipe-demo-'))
-  onTestFinished(() => rm(made, { recursive: true, force: true }))
-  return made
+async function directory(): Promise<string> {
+  const created = await mkdtemp(join(tmpdir(), 'imgpipe-demo-'))
+  onTestFinished(() => rm(created, { recursive: true, force: true }))
+  return created
 }
 
-/** Two samples, and what lies about in a folder of photos. */
-async function photosFolder(): Promise<string> {
-  const photos = await folder()
+/** Two samples, and what else is found in a directory of photos. */
+async function photosDirectory(): Promise<string> {
+  const photos = await directory()
   await copyFile(join(samples, '1.jpg'), join(photos, 'car and text.JPG'))
   await copyFile(join(samples, '5.jpg'), join(photos, '5.jpg'))
-  await writeFile(join(photos, 'no picture.png'), 'text')
+  await writeFile(join(photos, 'no image.png'), 'text')
   await writeFile(join(photos, 'notes.txt'), 'text')
   await writeFile(join(photos, '._hidden.jpg'), 'text')
   await mkdir(join(photos, 'album.jpg'))
@@ -42,19 +42,19 @@ async function photosFolder(): Promise<string> {
 }
 
 describe('imgpipe demo, with the real models', { timeout: 240_000 }, () => {
-  it('takes a folder of one’s own, whatever is set and whatever lies in it', async () => {
-    const [photos, out] = [await photosFolder(), await folder()]
+  it('takes a directory of one’s own, whatever is set and whatever is in it', async () => {
+    const [photos, out] = [await photosDirectory(), await directory()]
     const { code, lines } = await imgpipe(['demo', photos, '--out', out], otherSettings)
     expect(code).toBe(0)
-    expect(lines).toContain(`3 pictures from ${photos} in the bucket.`)
-    expect(lines).toContain('Left out, for they cannot be read: 1, the first is gone.jpg')
+    expect(lines).toContain(`Uploaded 3 images from ${photos}.`)
+    expect(lines).toContain('Skipped 1 unreadable file, the first is gone.jpg')
     const results = await readFile(join(out, 'state', 'results.txt'), 'utf8')
     expect(results).toMatch(/^car and text\.JPG: /)
     for (const line of results.trimEnd().split('\n')) expect(lines).toContain(`  ${line}`)
     expect(lines).toContainEqual(
-      expect.stringMatching(/^3 pictures: \d with a car, 1 of these with text, 1 could not/),
+      expect.stringMatching(/^3 images: \d with a car, 1 of them with text, 1 could not/),
     )
-    expect(lines).toContainEqual(expect.stringMatching(/^ {2}no picture\.png: \S/))
+    expect(lines).toContainEqual(expect.stringMatching(/^ {2}no image\.png: \S/))
     expect(lines).toContainEqual(expect.stringContaining(`file://${out}/report/index.html`))
     expect(await readFile(join(out, 'report', 'index.html'), 'utf8')).toContain('car and text.JPG')
   })
@@ -64,14 +64,14 @@ describe('imgpipe demo, with the real models', { timeout: 240_000 }, () => {
     ['SIGTERM', { code: 130, signal: null }],
     ['SIGKILL', { code: null, signal: 'SIGKILL' }],
   ] as const)('leaves no worker behind after %s', async (signal, expected) => {
-    const out = await folder()
+    const out = await directory()
     const state = join(out, 'state')
     const demo = WorkerProcess.start({ arguments: ['demo', '--out', out], environment: {} })
-    await until(async () => (await isAtWork(state, 'reader')) && (await isAtWork(state, 'detector')))
+    await until(async () => isLocked(state, 'reader') === true && isLocked(state, 'detector') === true)
     expect(await demo.signal(signal).exited).toEqual(expected)
     if (signal !== 'SIGKILL')
       expect(demo.log).toMatch(/imgpipe: The demo was stopped .*nothing is left running\.\n$/)
-    await until(async () => !(await isAtWork(state, 'reader')) && !(await isAtWork(state, 'detector')))
+    await until(async () => isLocked(state, 'reader') === false && isLocked(state, 'detector') === false)
   })
 })
 
@@ -82,8 +82,8 @@ describe('imgpipe demo says in one sentence', () => {
     return [code, lines[0]]
   }
 
-  it('that there are no pictures', async () => {
-    const [empty, out] = [await folder(), await folder()]
+  it('that there are no images', async () => {
+    const [empty, out] = [await directory(), await directory()]
     expect(await refusal(empty, out)).toEqual([
       64,
       expect.stringContaining(`no JPEG or PNG file in ${empty}`),
@@ -91,28 +91,28 @@ describe('imgpipe demo says in one sentence', () => {
   })
 
   it.each([
-    ['/no/such/folder', 'there is no such folder'],
+    ['/no/such/directory', 'there is no such'],
     [join(samples, '1.jpg'), 'it is a file'],
-  ])('that %s is no folder', async (photos, said) => {
-    expect(await refusal(photos, await folder())).toEqual([64, expect.stringContaining(said)])
+  ])('that %s is not a directory', async (photos, said) => {
+    expect(await refusal(photos, await directory())).toEqual([64, expect.stringContaining(said)])
   })
 
   it('that it cannot write', async () => {
     expect(await refusal(samples, '/proc/demo')).toEqual([74, expect.stringMatching(/\/proc\/demo .*--out/)])
   })
 
-  it('that it takes nothing away which is not a demo’s', async () => {
-    const out = await folder()
+  it('that it deletes nothing that was not created by a demo', async () => {
+    const out = await directory()
     await mkdir(join(out, 'state'))
     await writeFile(join(out, 'state', 'thesis.txt'), 'years')
-    expect(await refusal(samples, out)).toEqual([64, expect.stringContaining('was not made by a demo')])
+    expect(await refusal(samples, out)).toEqual([64, expect.stringContaining('was not created by a demo')])
     expect(await readFile(join(out, 'state', 'thesis.txt'), 'utf8')).toBe('years')
   })
 
-  it('that another one is at work there', async () => {
-    const out = await folder()
-    const lock = await lockStateDir(join(out, 'state'), 'reader')
-    onTestFinished(() => void lock.close())
-    expect(await refusal(samples, out)).toEqual([64, expect.stringContaining('Another demo is at work')])
+  it.each(['reader', 'detector'] as const)('that another one is running there: its %s', async (role) => {
+    const out = await directory()
+    const lock = lockStateDirectory(join(out, 'state'), role)
+    onTestFinished(() => lock.release())
+    expect(await refusal(samples, out)).toEqual([64, expect.stringContaining('Another demo is running')])
   })
 })

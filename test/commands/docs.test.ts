@@ -25,7 +25,7 @@ it.each(Object.entries(pages()))('%s is as "npm run docs" writes it', (path, tex
 describe.each(documents)('%s', (document) => {
   const text = textOf(document)
 
-  it('links to what is there, and to headings that are there', () => {
+  it('links to files and headings that exist', () => {
     for (const link of all(text, /\]\(([^)\s]+)\)/g).filter((link) => !/^https?:/.test(link))) {
       const [path = '', heading] = link.split('#')
       const target = path === '' ? document : join(dirname(document), path)
@@ -72,7 +72,7 @@ describe('the README', () => {
     expect(commands[1]).toMatch(/^npm test /)
   })
 
-  it('tells of every command and every page', () => {
+  it('lists every command and every page', () => {
     for (const command of createProgram().commands)
       expect(lines).toContainEqual(expect.stringContaining(`| \`${command.name()}\` |`))
     for (const page of documents.slice(1)) expect(lines.join('\n')).toContain(`](${page})`)

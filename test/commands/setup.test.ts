@@ -25,41 +25,41 @@ it.each([
   { queue: 'fresh', deadLetters: 'fresh-dlq', maxAttempts: 5, receives: 100 },
   { queue: 'fresh.fifo', deadLetters: 'fresh-dlq.fifo', maxAttempts: 20, receives: 400 },
   { queue: 'patient', deadLetters: 'patient-dlq', maxAttempts: 200, receives: 1000 },
-])('makes $queue and $deadLetters', async ({ queue, deadLetters, maxAttempts, receives }) => {
+])('creates $queue and $deadLetters', async ({ queue, deadLetters, maxAttempts, receives }) => {
   const { attributes, setup } = await testCloud()
   const { code, lines } = await setup({ IMGPIPE_QUEUE: queue, IMGPIPE_MAX_ATTEMPTS: String(maxAttempts) })
   expect(code).toBe(0)
   expect(lines).toEqual([
-    expect.stringContaining(`queue ${deadLetters}: made`),
-    expect.stringContaining(`queue ${queue}: made`),
+    expect.stringContaining(`queue ${deadLetters}: created`),
+    expect.stringContaining(`queue ${queue}: created`),
   ])
-  const [made, aside] = [await attributes(queue), await attributes(deadLetters)]
-  expect([made.MessageRetentionPeriod, aside.MessageRetentionPeriod]).toEqual(['1209600', '1209600'])
-  const policy = JSON.parse(made.RedrivePolicy ?? '{}')
-  expect(policy).toEqual({ deadLetterTargetArn: aside.QueueArn, maxReceiveCount: receives })
-  expect(made.FifoQueue === 'true').toBe(queue.endsWith('.fifo'))
+  const [created, deadLetter] = [await attributes(queue), await attributes(deadLetters)]
+  expect([created.MessageRetentionPeriod, deadLetter.MessageRetentionPeriod]).toEqual(['1209600', '1209600'])
+  const policy = JSON.parse(created.RedrivePolicy ?? '{}')
+  expect(policy).toEqual({ deadLetterTargetArn: deadLetter.QueueArn, maxReceiveCount: receives })
+  expect(created.FifoQueue === 'true').toBe(queue.endsWith('.fifo'))
 })
 
-it('makes nothing the second time, and says that all is there', async () => {
+it('creates nothing the second time, and says that everything exists', async () => {
   const { cloud, setup } = await testCloud()
   await setup({ IMGPIPE_QUEUE: 'fresh' })
   const { code, lines } = await setup({ IMGPIPE_QUEUE: 'fresh' })
-  expect([code, lines]).toEqual([0, ['queue fresh: is there already, and stays as it is']])
+  expect([code, lines]).toEqual([0, ['queue fresh: already exists, unchanged']])
   const { QueueUrls = [] } = await cloud.sqs.send(new ListQueuesCommand({ QueueNamePrefix: 'fresh' }))
   expect(QueueUrls).toHaveLength(2)
 })
 
-it('leaves the attributes of an existing queue alone, and names each difference', async () => {
+it('leaves the attributes of an existing queue alone, and lists each difference', async () => {
   const { cloud, attributes, setup } = await testCloud()
   const before = await attributes('cars')
   const { code, lines } = await setup()
   expect(code).toBe(0)
   expect(lines).toEqual([
-    expect.stringMatching(/^queue cars-dlq: made/),
-    'queue cars: is there already, and stays as it is',
-    'queue cars: keeps messages for 4 days, where imgpipe would have 14 days',
-    'queue cars: has no dead-letter queue, where imgpipe would have one',
-    'queue cars: puts nothing into cars-dlq until its redrive policy says so',
+    expect.stringMatching(/^queue cars-dlq: created/),
+    'queue cars: already exists, unchanged',
+    'queue cars: retains messages for 4 days; imgpipe recommends 14 days',
+    'queue cars: has no dead-letter queue; imgpipe recommends one',
+    'queue cars: set its RedrivePolicy to use cars-dlq',
   ])
   expect(await attributes('cars')).toEqual(before)
   const { QueueArn } = await attributes('cars-dlq')
@@ -68,20 +68,18 @@ it('leaves the attributes of an existing queue alone, and names each difference'
     new SetQueueAttributesCommand({ QueueUrl: cloud.queueUrl, Attributes: { RedrivePolicy } }),
   )
   const again = await setup()
-  expect(again.lines.at(-1)).toBe(
-    'queue cars: puts messages aside after 7 deliveries, where imgpipe would after 100',
-  )
+  expect(again.lines.at(-1)).toBe('queue cars: maxReceiveCount is 7; imgpipe recommends 100')
 })
 
 it.each([
-  ['GetQueueUrl', 'sqs:GetQueueUrl', 'look at the queue "fresh"'],
-  ['CreateQueue', 'sqs:CreateQueue', 'make the queue "fresh-dlq"'],
-])('says which right is missing when %s is denied', async (operation, right, what) => {
+  ['GetQueueUrl', 'sqs:GetQueueUrl', 'look up the queue "fresh"'],
+  ['CreateQueue', 'sqs:CreateQueue', 'create the queue "fresh-dlq"'],
+])('says which permission is missing when %s is denied', async (operation, permission, what) => {
   const { cloud, setup } = await testCloud()
   cloud.proxy.add({ operations: [operation], share: 1, fault: { kind: 'refuse', refusal: 'denied' } })
   const { code, lines } = await setup({ IMGPIPE_QUEUE: 'fresh' })
-  expect([code, lines]).toEqual([77, [expect.stringContaining(`Cannot ${what}: access is denied`)]])
-  expect(lines[0]).toContain(`the right ${right}`)
+  expect([code, lines]).toEqual([77, [expect.stringMatching(`Cannot ${what}: .*access denied`)]])
+  expect(lines[0]).toContain(`grant the credentials or the instance role ${permission}`)
 })
 
 it('says that SQS cannot be reached', async () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { exitCodes } from '../../src/daemon/exit-codes.ts'
+import { exitCodes } from '../../src/host/exit-codes.ts'
 import { project } from './command.ts'
 
 test('the page on operations has a remedy for every exit code', () => {

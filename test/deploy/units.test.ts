@@ -1,7 +1,9 @@
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
-import { exitCodes } from '../../src/daemon/exit-codes.ts'
+import { requestDeadlineMs } from '../../src/aws/clients.ts'
+import { backoffMs } from '../../src/flow/retry.ts'
+import { exitCodes } from '../../src/host/exit-codes.ts'
 import { has, project, run } from './command.ts'
 
 const folder = `${project}deploy/systemd`
@@ -59,15 +61,16 @@ test('all units are hardened alike', () => {
 
 test('a reader that only a person can help is not started again; a service or disk that is away is waited for', () => {
   for (const unit of ['imgpipe-reader.service', 'imgpipe-reader@.service']) {
-    const { usage, rights, settings } = exitCodes
+    const { usage, permission, settings } = exitCodes
     expect(setting(unit, 'Restart')).toBe('always')
-    expect(setting(unit, 'RestartPreventExitStatus')).toBe(`${usage} ${rights} ${settings}`)
+    expect(setting(unit, 'RestartPreventExitStatus')).toBe(`${usage} ${permission} ${settings}`)
   }
 })
 
-test('the watchdog is longer than a long poll, and a stop as long as a call in flight', () => {
+test('the watchdog is longer than the longest request and the pause after it, and a stop as long as a call in flight', () => {
+  const pauseSeconds = Math.ceil(backoffMs(100, () => 1) / 1000)
   for (const unit of services.filter((name) => name.includes('reader'))) {
-    expect(Number(setting(unit, 'WatchdogSec'))).toBeGreaterThan(3 * 20)
+    expect(Number(setting(unit, 'WatchdogSec'))).toBeGreaterThan(requestDeadlineMs(0) / 1000 + pauseSeconds)
   }
   for (const unit of services) expect(Number(setting(unit, 'TimeoutStopSec'))).toBeGreaterThanOrEqual(30)
 })

@@ -64,9 +64,9 @@ describe('imgpipe local', { timeout: 120_000 }, () => {
   })
 
   it.each([
-    [['--port', '70000'], 64, '--port must be a whole number from 0 to 65535, and is "70000"'],
+    [['--port', '70000'], 64, '--port must be a whole number from 0 to 65535, but is "70000"'],
     [['--port', '4566x'], 64, '--port must be a whole number'],
-    [['--max-rps', 'many'], 64, '--max-rps must be a number of requests a second, and is "many"'],
+    [['--max-rps', 'many'], 64, '--max-rps must be a number of requests per second, but is "many"'],
     [['--port', '0', '--photos', 'FOLDER/none'], 64, 'there is no such folder'],
     [['--port', '0', '--data', 'FOLDER/1.jpg'], 74, 'cannot keep its data in'],
     [['--prot', '0'], 64, "unknown option '--prot'"],

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { deadLetterQueueFor } from '../../src/aws/queue-plan.ts'
+import { deadLetterQueueName } from '../../src/aws/create-queues.ts'
 import { fillCloud, uploadPictures } from '../../src/local/contents.ts'
 import { testCloud } from './cloud.ts'
 
@@ -34,7 +34,7 @@ describe('fillCloud', () => {
     }
     const { QueueArn } = (await attributes(deadLetters)) ?? {}
     const { RedrivePolicy, MessageRetentionPeriod } = (await attributes(queue)) ?? {}
-    expect(deadLetterQueueFor(queue)).toBe(deadLetters)
+    expect(deadLetterQueueName(queue)).toBe(deadLetters)
     expect(MessageRetentionPeriod).toBe(String(14 * 24 * 3600))
     expect(JSON.parse(RedrivePolicy ?? '')).toEqual({ deadLetterTargetArn: QueueArn, maxReceiveCount: 100 })
   })

@@ -5,47 +5,47 @@ import { exampleQuadrangle, failed, withText } from './run-fixture.ts'
 
 useBrowser()
 
-describe.skipIf(noBrowser !== undefined)('boxes over pictures', () => {
+describe.skipIf(noBrowser !== undefined)('boxes over images', () => {
   describe.each([390, 1440])('at %i pixels', (width) => {
     const options = { viewport: { width, height: 900 } }
 
     test('boxes and quadrangles lie where they were found, and are seen', async () => {
       const { page } = await openOutcomes(example, options)
       await page.locator('#p1').scrollIntoViewIfNeeded()
-      const picture = await rectangleOf(page, '#p1 img')
-      expect(picture.width / picture.height).toBeCloseTo(640 / 360, 1)
-      const box = within(picture, [0.1, 0.2, 0.5, 0.25])
+      const image = await rectangleOf(page, '#p1 img')
+      expect(image.width / image.height).toBeCloseTo(640 / 360, 1)
+      const box = within(image, [0.1, 0.2, 0.5, 0.25])
       expectSame(await rectangleOf(page, '#p1 rect'), box)
-      expectSame(await rectangleOf(page, '#p1 polygon'), within(picture, [0.19, 0.3, 0.21, 0.1]))
+      expectSame(await rectangleOf(page, '#p1 polygon'), within(image, [0.19, 0.3, 0.21, 0.1]))
       expect((await coloursAround(page, box.x, box.y + box.height / 2)).some(amber)).toBe(true)
       const [[x, y], [x2, y2]] = exampleQuadrangle
-      const above = within(picture, [(x + x2) / 2, (y + y2) / 2, 0, 0])
+      const above = within(image, [(x + x2) / 2, (y + y2) / 2, 0, 0])
       expect((await coloursAround(page, above.x, above.y)).some(turquoise)).toBe(true)
     })
 
-    test('boxes lie on a picture that EXIF turns, and on one taller than its card', async () => {
+    test('boxes lie on an image that EXIF turns, and on one taller than its card', async () => {
       const { page } = await openOutcomes(example, options)
       for (const [card, ratio] of [
         ['#p3', 300 / 600],
         ['#p2', 300 / 500],
       ] as const) {
         await page.locator(card).scrollIntoViewIfNeeded()
-        const picture = await rectangleOf(page, `${card} img`)
-        expect(picture.width / picture.height).toBeCloseTo(ratio, 2)
+        const image = await rectangleOf(page, `${card} img`)
+        expect(image.width / image.height).toBeCloseTo(ratio, 2)
         const share = card === '#p3' ? ([0.1, 0.2, 0.5, 0.25] as const) : ([0.5, 0.5, 0.5, 0.5] as const)
-        expectSame(await rectangleOf(page, `${card} rect`), within(picture, share))
+        expectSame(await rectangleOf(page, `${card} rect`), within(image, share))
       }
     })
 
-    test('boxes keep to the picture in the large view, whatever the zoom', async () => {
+    test('boxes keep to the image in the large view, whatever the zoom', async () => {
       const { page } = await openOutcomes(example, options)
       await page.locator('#p1 a').click()
       for (const key of ['b', 'b', '+', '+', '-', '0']) {
         await page.keyboard.press(key)
-        const picture = await rectangleOf(page, '#viewer img')
-        expect(picture.width / picture.height).toBeCloseTo(640 / 360, 1)
+        const image = await rectangleOf(page, '#viewer img')
+        expect(image.width / image.height).toBeCloseTo(640 / 360, 1)
         if (key !== 'b')
-          expectSame(await rectangleOf(page, '#viewer rect'), within(picture, [0.1, 0.2, 0.5, 0.25]))
+          expectSame(await rectangleOf(page, '#viewer rect'), within(image, [0.1, 0.2, 0.5, 0.25]))
       }
     })
 

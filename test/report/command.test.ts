@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { runReport } from '../../src/commands/report.ts'
 import { type LocalCloud, startLocalCloud } from '../../src/local/server.ts'
 import type { Vision } from '../../src/local/vision/vision.ts'
-import { greyPicture, temporaryFolder, withoutText, writeResults } from './run-fixture.ts'
+import { grayImage, temporaryDirectory, withoutText, writeResults } from './run-fixture.ts'
 
-/** A report recognises nothing: the models need not load. */
+/** A report recognizes nothing: the models need not load. */
 const blind: Vision = { objects: async () => [], text: async () => [], close: async () => {} }
 
 let cloud: LocalCloud
@@ -16,7 +16,7 @@ beforeAll(async () => {
   cloud = await startLocalCloud({ port: 0, vision: blind })
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
   s3 = new S3Client({ endpoint: cloud.url, region: 'us-east-1', credentials, forcePathStyle: true })
-  await s3.send(new CreateBucketCommand({ Bucket: 'pictures' }))
+  await s3.send(new CreateBucketCommand({ Bucket: 'images' }))
 })
 afterAll(async () => {
   s3.destroy()
@@ -24,30 +24,32 @@ afterAll(async () => {
 })
 
 async function put(key: string, body: Uint8Array): Promise<string> {
-  const answer = await s3.send(new PutObjectCommand({ Bucket: 'pictures', Key: key, Body: body }))
+  const answer = await s3.send(new PutObjectCommand({ Bucket: 'images', Key: key, Body: body }))
   return answer.ETag ?? ''
 }
 
-test('brings the pictures from S3, but none that has been replaced or deleted since', async () => {
-  const folder = await temporaryFolder()
-  const [stateDir, out] = [join(folder, 'state'), join(folder, 'out')]
-  const same = await put('a ü+%20.jpg', await greyPicture(40, 30))
-  const earlier = await put('replaced.jpg', await greyPicture(40, 30))
-  await put('replaced.jpg', await greyPicture(50, 30))
+test('fetches the images from S3, but none that was replaced or deleted since', async () => {
+  const directory = await temporaryDirectory()
+  const [stateDir, out] = [join(directory, 'state'), join(directory, 'out')]
+  const same = await put('a ü+%20.jpg', await grayImage(40, 30))
+  const earlier = await put('replaced.jpg', await grayImage(40, 30))
+  await put('replaced.jpg', await grayImage(50, 30))
   await writeResults(stateDir, [
     { ...withoutText(1, 'a ü+%20.jpg'), etag: same },
     { ...withoutText(2, 'replaced.jpg'), etag: earlier },
     { ...withoutText(3, 'deleted.jpg'), etag: earlier },
   ])
   const said: string[] = []
-  const settings = { stateDir, bucket: 'pictures', label: 'Car' }
+  const settings = { stateDir, bucket: 'images', label: 'Car' }
   await runReport({ out }, { settings, s3, print: (line) => said.push(line) })
-  expect(await readdir(join(out, 'pictures'))).toEqual(['1.jpg'])
-  expect(
-    (await readFile(join(out, 'index.html'), 'utf8')).match(/another picture has its name now/g),
-  ).toHaveLength(2)
+  expect(await readdir(join(out, 'images'))).toEqual(['1.jpg'])
+  const page = await readFile(join(out, 'index.html'), 'utf8')
+  expect(page).toContain('It could not be fetched: the object was replaced.')
+  expect(page).toMatch(
+    /It could not be fetched: HeadObject: the object does not exist|It could not be fetched: .*NoSuchKey/,
+  )
   expect(said).toEqual([
-    `Report of run 20261122T174500Z-3f9a: 3 pictures, ${join(out, 'index.html')}`,
-    expect.stringMatching(/^2 of them could not be shown; the first: It is no longer in the bucket/),
+    `Report of run 20261122T174500Z-3f9a: 3 images, ${join(out, 'index.html')}`,
+    expect.stringMatching(/^2 of them could not be shown; the first: It could not be fetched: /),
   ])
 })

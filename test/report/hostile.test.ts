@@ -6,7 +6,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { writeReport } from '../../src/report/write-report.ts'
 import { noBrowser } from './browser.ts'
 import { openIndex, useBrowser } from './open-report.ts'
-import { failed, greyPicture, temporaryFolder, withText, writeResults } from './run-fixture.ts'
+import { failed, grayImage, temporaryDirectory, withText, writeResults } from './run-fixture.ts'
 
 useBrowser()
 
@@ -26,24 +26,25 @@ const attacks = [
 ]
 
 async function hostileReport(names: readonly string[]): Promise<string> {
-  const stateDir = await temporaryFolder()
+  const stateDir = await temporaryDirectory()
   const outcomes = names.map((name, i) =>
     i % 4 === 3 ? failed(i + 1, name, name) : withText(i + 1, [name, name], name),
   )
   await writeResults(stateDir, outcomes, {
     label: '<b>Car</b>',
     bucket: '<i>b</i>',
-    calls: { '<u>Get</u>': 2 },
+    requests: { '<u>Get</u>': 2 },
+    detectorFailures: names.map((key) => ({ key, reason: key })),
   })
-  const picture = await greyPicture(40, 30)
+  const image = await grayImage(40, 30)
   const { index } = await writeReport({
-    ...{ stateDir, out: join(await temporaryFolder(), 'out'), bucket: 'b', label: 'Car' },
-    fetchPicture: async () => picture,
+    ...{ stateDir, out: join(await temporaryDirectory(), 'out'), bucket: 'b', label: 'Car' },
+    fetchImage: async () => image,
   })
   return index
 }
 
-describe.skipIf(noBrowser !== undefined)('keys and texts from strangers', () => {
+describe.skipIf(noBrowser !== undefined)('untrusted keys and texts', () => {
   test('are shown as they are, and nothing in them runs, loads or moves the page', async () => {
     const { page, incidents } = await openIndex(await hostileReport(attacks))
     expect(await page.locator('.key').allTextContents()).toEqual(attacks)
@@ -99,7 +100,7 @@ describe.skipIf(noBrowser !== undefined)('keys and texts from strangers', () => 
   })
 })
 
-/** A server that only notes who asks. */
+/** A server that only records its requests. */
 async function listeningServer(): Promise<{ url: string; requests: string[] }> {
   const requests: string[] = []
   const server = createServer((request, response) => {

@@ -3,14 +3,15 @@ import { join } from 'node:path'
 import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import sharp from 'sharp'
 import { afterAll, beforeAll, onTestFinished } from 'vitest'
+import { Failure } from '../../src/flow/failure.ts'
 import type { Outcome } from '../../src/protocol/outcomes.ts'
 import { writeReport } from '../../src/report/write-report.ts'
 import { noBrowser, type OpenPage, openFile, startBrowser } from './browser.ts'
-import { failed, greyPicture, temporaryFolder, withoutText, withText, writeResults } from './run-fixture.ts'
+import { failed, grayImage, temporaryDirectory, withoutText, withText, writeResults } from './run-fixture.ts'
 
 let browser: Browser
 
-/** Starts the browser before a file's tests and ends it after them; says so where there is none. */
+/** Starts the browser before a file's tests and closes it after them; warns where there is none. */
 export function useBrowser(): void {
   if (noBrowser !== undefined) console.warn(`The report's page is not tested here: ${noBrowser}`)
   beforeAll(async () => {
@@ -19,17 +20,17 @@ export function useBrowser(): void {
   afterAll(() => browser?.close())
 }
 
-const pictures: Readonly<Record<string, Uint8Array>> = {
-  'wide.jpg': await greyPicture(640, 360),
-  'tall.jpg': await greyPicture(300, 500),
-  'turned.jpg': await greyPicture(600, 300, 6),
+const images: Readonly<Record<string, Uint8Array>> = {
+  'wide.jpg': await grayImage(640, 360),
+  'tall.jpg': await grayImage(300, 500),
+  'turned.jpg': await grayImage(600, 300, 6),
 }
 
 export const example: readonly Outcome[] = [
   withText(1, ['YHI9 OTZ', 'TAXI'], 'wide.jpg'),
   withoutText(2, 'tall.jpg'),
   withText(3, ['KL 55'], 'turned.jpg'),
-  failed(4, 'the picture was deleted', 'gone.jpg'),
+  failed(4, 'the object is gone', 'gone.jpg'),
 ]
 
 /** A report of these outcomes, open in the browser until the test ends. */
@@ -37,21 +38,22 @@ export async function openOutcomes(
   outcomes: readonly Outcome[],
   options?: BrowserContextOptions,
 ): Promise<OpenPage> {
-  const stateDir = await temporaryFolder()
+  const stateDir = await temporaryDirectory()
   await writeResults(stateDir, outcomes)
   return await openRun(stateDir, options)
 }
 
-/** A report of the run in this folder, open in the browser until the test ends. */
+/** A report of the run in this directory, open in the browser until the test ends. */
 export async function openRun(stateDir: string, options?: BrowserContextOptions): Promise<OpenPage> {
-  const out = join(await temporaryFolder(), 'report')
+  const out = join(await temporaryDirectory(), 'report')
   await mkdir(out)
   const { index } = await writeReport({
-    ...{ stateDir, out, bucket: 'pictures', label: 'Car' },
-    fetchPicture: async (_, key) => {
-      const picture = pictures[key]
-      if (picture === undefined) throw Object.assign(new Error('none'), { name: 'NoSuchKey' })
-      return picture
+    ...{ stateDir, out, bucket: 'images', label: 'Car' },
+    fetchImage: async (_, key) => {
+      const image = images[key]
+      if (image === undefined)
+        throw new Failure('subject', 'GetObject', 'GetObject: the object does not exist')
+      return image
     },
   })
   return await openIndex(index, options)

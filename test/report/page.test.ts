@@ -2,18 +2,24 @@ import type { Locator, Page } from 'playwright-core'
 import { describe, expect, test } from 'vitest'
 import { noBrowser } from './browser.ts'
 import { coloursAround, example, openOutcomes, openRun, useBrowser, words } from './open-report.ts'
-import { temporaryFolder, writeLedger } from './run-fixture.ts'
+import { temporaryDirectory, writeUnfinished } from './run-fixture.ts'
 
 useBrowser()
 
 describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
-  test('tells the figures, and what has no picture has its reason', async () => {
+  test('shows the figures, and the reason where there is no image', async () => {
     const { page, incidents } = await openOutcomes(example)
-    expect(await words(page.locator('h1'))).toBe('Car and text in 2 of 9 pictures')
-    expect(await words(page.locator('.division'))).toContain('1 Not analysed by the detector')
-    expect(await words(page.locator('#p4'))).toContain('the picture was deleted')
-    expect(await words(page.locator('#p4'))).toContain('It is no longer in the bucket')
+    expect(await words(page.locator('h1'))).toBe('Car and text in 2 of 9 images')
+    expect(await words(page.locator('.summary-bar'))).toContain('2 Detector failures')
+    expect(await words(page.locator('#p4'))).toContain('the object is gone')
+    expect(await words(page.locator('#p4'))).toContain(
+      'It could not be fetched: GetObject: the object does not exist.',
+    )
     expect(await words(page.locator('#p1 .lines'))).toBe('YHI9 OTZ 99.1 %TAXI 69.1 %')
+    expect(await words(page.locator('.figures'))).toMatch(/DetectText calls ?3.*Answers reused ?1/)
+    await page.getByText('Detector failures', { exact: false }).last().click()
+    expect(await words(page.locator('#detector-failures tbody'))).toBe('empty.jpgthe object is empty')
+    expect(await words(page.locator('#detector-failures'))).toContain('1 more')
     expect(incidents).toEqual([])
   })
 
@@ -33,7 +39,7 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     expect(await shown()).toEqual(['p4'])
   })
 
-  test('is worked by keyboard alone', async () => {
+  test('can be used with the keyboard alone', async () => {
     const { page, incidents } = await openOutcomes(example)
     const focused = () => page.evaluate('document.activeElement.closest("[id]")?.id')
     await page.keyboard.press('/')
@@ -66,8 +72,8 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     const { page } = await openOutcomes(example)
     const marked = `[document.activeElement, document.activeElement.nextElementSibling]
       .some((element) => element && getComputedStyle(element).outlineStyle === 'solid')`
-    // The link to the pictures, two plots, filters, search, boxes, three pictures, two tables.
-    for (let stop = 0; stop < 11; stop += 1) {
+    // The link to the images, two plots, filters, search, boxes, three images, three tables.
+    for (let stop = 0; stop < 12; stop += 1) {
       await page.keyboard.press('Tab')
       expect([await page.evaluate('document.activeElement.outerHTML'), await page.evaluate(marked)]).toEqual([
         expect.not.stringMatching(/^<body/),
@@ -76,16 +82,16 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     }
   })
 
-  test('the large view turns over what the filters show', async () => {
+  test('the large view shows what the filters show', async () => {
     const { page } = await openOutcomes(example)
     await filter(page, 'Car and text').click()
     await page.locator('#p1 a').click()
-    await page.getByRole('button', { name: 'Next picture' }).click()
+    await page.getByRole('button', { name: 'Next image' }).click()
     expect(await words(page.locator('#viewer-place'))).toBe('2 / 2')
     expect(await words(page.locator('#viewer-key'))).toBe('turned.jpg')
   })
 
-  test('a swipe turns over', async () => {
+  test('a swipe shows the next image', async () => {
     const { page } = await openOutcomes(example, {
       viewport: { width: 390, height: 844 },
       hasTouch: true,
@@ -104,23 +110,23 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     await expect.poll(() => words(page.locator('#viewer-place'))).toBe('2 / 3')
   })
 
-  test('a text and its quadrangle light up together', async () => {
+  test('a text and its quadrangle are highlighted together', async () => {
     const { page } = await openOutcomes(example)
     await page.locator('#p1 li[data-line="1"]').hover()
-    expect(await page.locator('#p1 polygon.lit').getAttribute('data-line')).toBe('1')
+    expect(await page.locator('#p1 polygon.highlighted').getAttribute('data-line')).toBe('1')
     await page.locator('h1').hover()
-    expect(await page.locator('.lit').count()).toBe(0)
+    expect(await page.locator('.highlighted').count()).toBe(0)
   })
 
-  test('the boxes can be put away', async () => {
+  test('the boxes can be hidden', async () => {
     const { page } = await openOutcomes(example)
     await page.getByRole('checkbox', { name: 'Boxes' }).uncheck()
     expect(await page.locator('.boxes:visible').count()).toBe(0)
   })
 
-  test('the plots say what they show, by mouse and by arrow keys', async () => {
+  test('the plots show values for mouse and arrow keys', async () => {
     const { page } = await openOutcomes(example)
-    const depth = page.getByRole('slider', { name: 'Depth of the queue' })
+    const depth = page.getByRole('slider', { name: 'Queue depth' })
     await depth.focus()
     await page.keyboard.press('End')
     await page.keyboard.press('ArrowLeft')
@@ -138,13 +144,13 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     expect(await brightness('light')).toBeGreaterThan(230)
   })
 
-  test('moves nothing where that is not wanted', async () => {
+  test('has no animations where they are not wanted', async () => {
     const { page } = await openOutcomes(example, { reducedMotion: 'reduce' })
     await page.locator('#p1 a').click()
     expect(await page.evaluate('document.getAnimations().length')).toBe(0)
   })
 
-  test('without script: pictures with boxes, filters, texts as a table, and each picture by itself', async () => {
+  test('without script: images with boxes, filters, texts as a table, and each image by itself', async () => {
     const { page } = await openOutcomes(example, { javaScriptEnabled: false })
     expect(await page.getByRole('searchbox').count()).toBe(0)
     await filter(page, 'Failed').click()
@@ -152,7 +158,7 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     await filter(page, 'All').click()
     expect(await page.locator('#texts tbody').allTextContents()).toHaveLength(2)
     await page.locator('#p1 a').click()
-    expect(page.url()).toMatch(/\/pictures\/1\.jpg$/)
+    expect(page.url()).toMatch(/\/images\/1\.jpg$/)
   })
 
   test('on paper there is no toolbar, and all is there', async () => {
@@ -162,14 +168,14 @@ describe.skipIf(noBrowser !== undefined)('the report in a browser', () => {
     expect(await page.locator('.card:visible').count()).toBe(4)
   })
 
-  test('a run at work says so', async () => {
-    const stateDir = await temporaryFolder()
-    await writeLedger(stateDir, 'w', example)
+  test('an unfinished run says so', async () => {
+    const stateDir = await temporaryDirectory()
+    await writeUnfinished(stateDir, '20261122T174500Z-3f9a', example)
     const { page } = await openRun(stateDir)
     expect(await words(page.getByRole('note'))).toContain(
-      '4 pictures recorded, the detector has not ended yet',
+      '4 images recorded, the detector has not finished yet',
     )
-    expect(await words(page.locator('h1'))).toMatch(/2 pictures so far$/)
+    expect(await words(page.locator('h1'))).toMatch(/2 images so far$/)
   })
 })
 

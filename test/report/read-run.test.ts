@@ -1,141 +1,217 @@
-import { appendFile, mkdir, utimes, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { findRun } from '../../src/report/find-run.ts'
-import { readRun } from '../../src/report/read-run.ts'
+import { linesOf, readRun } from '../../src/report/read-run.ts'
+import { ReaderState, runId } from '../status/state-fixture.ts'
 import {
-  exampleHead,
+  exampleRun,
   failed,
-  subject,
-  temporaryFolder,
+  resultsPath,
+  temporaryDirectory,
   withoutText,
   withText,
-  writeLedger,
   writeResults,
+  writeUnfinished,
 } from './run-fixture.ts'
 
 const many = 1000
-const checkpoint = { recorded: 1, texts: 1, failures: 0, at: 1 }
+const [runA, runB, runC, runD] = [runId(1), runId(2), runId(3), runId(4)]
+
+/** Complete runs in this order of publication, with their results. */
+async function publish(stateDir: string, ...runs: string[]): Promise<void> {
+  const state = await ReaderState.open(stateDir)
+  for (const run of runs) {
+    await writeResults(stateDir, [], { run })
+    await state.complete(await state.begin(run))
+  }
+  await state.database.close()
+}
+
+async function read(stateDir: string, maxImages = many) {
+  return readRun(stateDir, await findRun(stateDir), maxImages)
+}
 
 describe('which run', () => {
-  test('the one that finished last, whatever its name and whatever is at work', async () => {
-    const stateDir = await temporaryFolder()
-    await writeResults(stateDir, [], { run: 'b', finishedAt: '2026-11-22T18:00:00.000Z' })
-    await writeResults(stateDir, [], { run: 'a', finishedAt: '2026-11-22T19:00:00.000Z' })
-    await writeResults(stateDir, [], { run: 'c', finishedAt: '2026-11-22T17:00:00.000Z' })
-    await writeLedger(stateDir, 'd', [])
-    expect(await findRun(stateDir)).toMatchObject({ run: 'a', finished: true })
+  test('the one that was published last, whatever the clocks and IDs say and whatever is unfinished', async () => {
+    const stateDir = await temporaryDirectory()
+    await publish(stateDir, runB, runC, runA)
+    await writeUnfinished(stateDir, runD, [])
+    expect(await findRun(stateDir)).toEqual({ kind: 'results', run: runA, path: resultsPath(stateDir, runA) })
+  })
+
+  test.each([
+    ['without a database', async (stateDir: string) => rm(join(stateDir, 'reader.sqlite'))],
+    [
+      'with a corrupt database',
+      async (stateDir: string) => writeFile(join(stateDir, 'reader.sqlite'), 'x'.repeat(5000)),
+    ],
+    [
+      'whose results are the last of the database',
+      async (stateDir: string) => rm(resultsPath(stateDir, runB)),
+    ],
+  ])('the one completed last, by the results, %s', async (_, spoil) => {
+    const stateDir = await temporaryDirectory()
+    await publish(stateDir, runA, runB)
+    await writeResults(stateDir, [], { run: runA, finishedAt: '2026-11-22T18:00:00.000Z' })
+    await writeResults(stateDir, [], { run: runC, finishedAt: '2026-11-22T19:00:00.000Z' })
+    await writeResults(stateDir, [], { run: runD, finishedAt: '2026-11-22T17:00:00.000Z' })
+    await spoil(stateDir)
+    expect(await findRun(stateDir)).toMatchObject({ kind: 'results', run: runC })
   })
 
   test('the one named, also when it is not finished', async () => {
-    const stateDir = await temporaryFolder()
-    await writeResults(stateDir, [], { run: 'a' })
-    await writeLedger(stateDir, 'd', [])
-    expect(await findRun(stateDir, 'd')).toMatchObject({ run: 'd', finished: false })
+    const stateDir = await temporaryDirectory()
+    await publish(stateDir, runA, runB)
+    await writeUnfinished(stateDir, runD, [])
+    expect(await findRun(stateDir, runA)).toMatchObject({ kind: 'results', run: runA })
+    expect(await findRun(stateDir, runD)).toEqual({ kind: 'database', run: runD })
   })
 
-  test('where none has finished, the one last worked on', async () => {
-    const stateDir = await temporaryFolder()
-    await writeLedger(stateDir, 'x', [])
-    await writeLedger(stateDir, 'y', [])
-    await utimes(join(stateDir, 'runs/y/ledger.ndjson'), 1000, 1000)
-    expect(await findRun(stateDir)).toMatchObject({ run: 'x', finished: false })
+  test('without any results, the newest unfinished one', async () => {
+    const stateDir = await temporaryDirectory()
+    await writeUnfinished(stateDir, runB, [])
+    await writeUnfinished(stateDir, runA, [])
+    expect(await findRun(stateDir)).toEqual({ kind: 'database', run: runA })
   })
 
-  test('a folder without outcomes is no run, and no run is an error that says what to do', async () => {
-    const stateDir = await temporaryFolder()
-    await mkdir(join(stateDir, 'runs/empty'), { recursive: true })
-    await expect(findRun(stateDir)).rejects.toThrow(/no run under .* start imgpipe detect/)
+  test('no run at all is an error that says what to do', async () => {
+    const stateDir = await temporaryDirectory()
+    await mkdir(join(stateDir, 'runs', runA), { recursive: true })
+    await expect(findRun(stateDir)).rejects.toThrow(/no runs in .*imgpipe detect/)
   })
 
-  test('a name that leads out of the folder names no run', async () => {
-    const stateDir = await temporaryFolder()
-    await writeResults(stateDir, [], { run: 'a' })
+  test.each(['../runs/x', 'x', runB])('there is no run %s', async (name) => {
+    const stateDir = await temporaryDirectory()
+    await publish(stateDir, runA)
     await writeResults(join(stateDir, 'runs'), [], { run: 'x' })
-    await expect(findRun(stateDir, '../runs/runs/x')).rejects.toThrow(
-      /no run "\.\.\/runs\/runs\/x".*latest are a/,
-    )
+    await expect(findRun(stateDir, name)).rejects.toMatchObject({
+      exitCode: 64,
+      message: expect.stringContaining(`no results of a run "${name}"`),
+    })
+  })
+
+  test('a corrupt database is reported when there are no results either', async () => {
+    const stateDir = await temporaryDirectory()
+    await writeFile(join(stateDir, 'reader.sqlite'), 'x'.repeat(5000))
+    await expect(findRun(stateDir)).rejects.toMatchObject({ exitCode: 74 })
   })
 })
 
-describe('what a run tells', () => {
-  test('its facts, its outcomes and its pictures', async () => {
-    const stateDir = await temporaryFolder()
+describe('what a run consists of', () => {
+  test('its facts, its outcomes and its images', async () => {
+    const stateDir = await temporaryDirectory()
     await writeResults(stateDir, [withText(1, ['YHI9', 'OTZ']), withoutText(2), failed(3, 'gone')])
-    const story = await readRun(await findRun(stateDir), many)
-    expect(story).toMatchObject({ finished: true, outcomes: { text: 1, 'no-text': 1, failed: 1 }, texts: 2 })
-    expect(story.facts).toMatchObject({ bucket: 'pictures', label: 'Car', images: 9, detectorFailed: 1 })
-    expect(story.facts.calls.get('DetectText')).toBe(4)
-    expect(story.pictures.map(({ key }) => key)).toEqual(['1.jpg', '2.jpg', '3.jpg'])
-    expect(story.pictures[0]?.lines[0]).toMatchObject({ text: 'YHI9', confidence: 99.1 })
+    const data = await read(stateDir)
+    expect(data).toMatchObject({ isFinished: true, outcomes: { text: 1, 'no-text': 1, failed: 1 }, lines: 2 })
+    expect(data.facts).toMatchObject({
+      bucket: 'images',
+      label: 'Car',
+      images: 9,
+      detectorFailed: 2,
+      detectorFailures: [{ key: 'empty.jpg', reason: 'the object is empty' }],
+      calls: { DetectText: 3 },
+      reused: 1,
+      requests: { DetectText: 5, GetObject: 4 },
+      finishedAt: Date.UTC(2026, 10, 22, 17, 45, 21),
+    })
+    expect(data.images.map(({ key }) => key)).toEqual(['1.jpg', '2.jpg', '3.jpg'])
+    const [first] = data.images
+    expect(first && linesOf(first)[0]).toMatchObject({ text: 'YHI9', confidence: 99.1 })
   })
 
-  test('only the first pictures are kept, and all are counted', async () => {
-    const stateDir = await temporaryFolder()
+  test('only the first images are kept, and all are counted', async () => {
+    const stateDir = await temporaryDirectory()
     await writeResults(
       stateDir,
       Array.from({ length: 500 }, (_, i) => withText(i + 1, ['A'])),
     )
-    const story = await readRun(await findRun(stateDir), 20)
-    expect(story.pictures).toHaveLength(20)
-    expect(story).toMatchObject({ texts: 500, outcomes: { text: 500 } })
+    const data = await read(stateDir, 20)
+    expect(data.images).toHaveLength(20)
+    expect(data).toMatchObject({ lines: 500, outcomes: { text: 500 } })
   })
 
-  test('a run without any picture', async () => {
-    const stateDir = await temporaryFolder()
+  test('a run without any image', async () => {
+    const stateDir = await temporaryDirectory()
     await writeResults(stateDir, [], { count: 0 })
-    expect(await readRun(await findRun(stateDir), many)).toMatchObject({ pictures: [], texts: 0 })
+    expect(await read(stateDir)).toMatchObject({ images: [], lines: 0 })
   })
 
   test('a key with line separators is one record', async () => {
-    const stateDir = await temporaryFolder()
+    const stateDir = await temporaryDirectory()
     const key = 'a\u2028b\u2029c\u0085d\re.jpg'
     await writeResults(stateDir, [withText(1, ['A'], key)])
-    expect((await readRun(await findRun(stateDir), many)).pictures[0]?.key).toBe(key)
+    expect((await read(stateDir)).images[0]?.key).toBe(key)
   })
 
-  test('a file that is not as the reader wrote it is an error that names it', async () => {
-    const stateDir = await temporaryFolder()
-    const run = await writeResults(stateDir, [withText(1, ['A'])])
-    const file = join(stateDir, 'runs', run, 'results.json')
-    await appendFile(file, '{"n":2,"key":7}\n')
-    await expect(readRun({ run, file, finished: true }, many)).rejects.toThrow(file)
-    await writeFile(file, '[]')
-    await expect(readRun({ run, file, finished: true }, many)).rejects.toThrow(file)
+  test.each([
+    ['without a number', '{"n":"../x","key":"k","at":1,"outcome":"no-text"}'],
+    ['without a key', '{"n":2,"key":7,"at":1,"outcome":"no-text"}'],
+    ['with an unknown outcome', '{"n":2,"key":"k","at":1,"outcome":"maybe"}'],
+    ['that is not JSON', '{"n":2'],
+  ])('an outcome %s is an error that names the file', async (_, line) => {
+    const stateDir = await temporaryDirectory()
+    await writeResults(stateDir, [withText(1, ['A'])])
+    const source = await findRun(stateDir)
+    const path = resultsPath(stateDir)
+    await writeFile(path, `{"run":"${exampleRun}","bucket":"b","label":"Car",\n"outcomes":[\n${line}\n]}\n`)
+    await expect(readRun(stateDir, source, many)).rejects.toThrow(path)
+  })
+
+  test.each(['', '[]\n', '{}\n"outcomes":[\n]}\n', `{"run":"${exampleRun}"\n`])(
+    'a file that is not results.json is an error that names it: %o',
+    async (content) => {
+      const stateDir = await temporaryDirectory()
+      await writeResults(stateDir, [])
+      await writeFile(resultsPath(stateDir), content)
+      await expect(findRun(stateDir, exampleRun)).rejects.toThrow(resultsPath(stateDir))
+    },
+  )
+
+  test('a truncated file is an error', async () => {
+    const stateDir = await temporaryDirectory()
+    await writeResults(stateDir, [withText(1, ['A'])])
+    const whole = resultsPath(stateDir)
+    const source = await findRun(stateDir)
+    await writeFile(whole, `{"run":"${exampleRun}","bucket":"b","label":"Car",\n"outcomes":[\n`)
+    await appendFile(whole, `${JSON.stringify(withoutText(1))}\n`)
+    await expect(readRun(stateDir, source, many)).rejects.toThrow(whole)
   })
 
   test('boxes and lines that make no sense are left out', async () => {
-    const stateDir = await temporaryFolder()
+    const stateDir = await temporaryDirectory()
     const strange = { ...withText(1, ['A']), boxes: [[0, 0, 1, 1], [1, 2], 'x'], lines: [{ text: 7 }, null] }
     await writeResults(stateDir, [strange as never])
-    const [picture] = (await readRun(await findRun(stateDir), many)).pictures
-    expect(picture).toMatchObject({ boxes: [[0, 0, 1, 1]], lines: [] })
+    const [image] = (await read(stateDir)).images
+    expect(image).toMatchObject({ boxes: [[0, 0, 1, 1]], lines: [] })
   })
 })
 
-describe('a run at work', () => {
-  test('tells from its ledger what is there: in order, each picture once, without the torn line', async () => {
-    const stateDir = await temporaryFolder()
-    const lines = [
-      withText(3, ['C']),
-      { ...checkpoint, calls: { DetectText: 1 } },
-      withText(1, ['A']),
-      { ...withoutText(3), at: 2 },
-      { ...checkpoint, calls: { DetectText: 2 } },
-    ]
-    await writeLedger(stateDir, 'w', lines, '{"outcome":"text","n":4,"ke')
-    const story = await readRun(await findRun(stateDir), many)
-    expect(story).toMatchObject({ finished: false, outcomes: { text: 2, 'no-text': 0, failed: 0 } })
-    expect(story.pictures.map(({ n }) => n)).toEqual([1, 3])
-    expect(story.facts).toMatchObject({ count: undefined, bucket: exampleHead.bucket })
-    expect(story.facts.calls).toEqual(new Map([['DetectText', 2]]))
+describe('an unfinished run', () => {
+  test('consists of what is in the database, in natural order of the keys, each image once', async () => {
+    const stateDir = await temporaryDirectory()
+    const outcomes = [withText(3, ['C'], '10.jpg'), withText(1, ['A'], '2.jpg'), withoutText(7, '10.jpg')]
+    await writeUnfinished(stateDir, runD, outcomes)
+    const data = await read(stateDir)
+    expect(data).toMatchObject({
+      run: runD,
+      isFinished: false,
+      outcomes: { text: 2, 'no-text': 0, failed: 0 },
+      facts: { count: undefined, bucket: undefined, calls: { DetectText: 3 } },
+    })
+    expect(data.images.map(({ key }) => key)).toEqual(['2.jpg', '10.jpg'])
   })
 
   test('knows how many there will be once the end message has come', async () => {
-    const stateDir = await temporaryFolder()
-    const end = { end: { count: 12, images: 20, failed: 1, abandoned: true }, at: subject(1).at }
-    await writeLedger(stateDir, 'w', [withText(1, ['A']), end])
-    const { facts } = await readRun(await findRun(stateDir), many)
-    expect(facts).toMatchObject({ count: 12, images: 20, detectorFailed: 1, abandoned: true })
+    const stateDir = await temporaryDirectory()
+    const failures = [{ key: 'a', reason: 'empty' }]
+    await writeUnfinished(stateDir, runD, [withText(1, ['A'])], {
+      count: 12,
+      images: 20,
+      failed: 1,
+      failures,
+    })
+    const { facts } = await read(stateDir)
+    expect(facts).toMatchObject({ count: 12, images: 20, detectorFailed: 1, detectorFailures: failures })
   })
 })

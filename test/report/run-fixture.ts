@@ -3,72 +3,76 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import sharp from 'sharp'
 import { onTestFinished } from 'vitest'
-import type { LedgerLine, Outcome } from '../../src/protocol/outcomes.ts'
+import type { Outcome, RunEnd } from '../../src/protocol/outcomes.ts'
 import {
   type ResultsHead,
   resultsJsonEnd,
-  resultsJsonPicture,
+  resultsJsonOutcome,
   resultsJsonStart,
-} from '../../src/protocol/results.ts'
+} from '../../src/results/format.ts'
+import { runDirectory } from '../../src/results/publish.ts'
+import { ReaderState } from '../status/state-fixture.ts'
 
-/** A folder of the test's own, gone with it. */
-export async function temporaryFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'imgpipe-report-'))
-  onTestFinished(() => rm(folder, { recursive: true, force: true }))
-  return folder
+/** A directory of the test's own, gone with it. */
+export async function temporaryDirectory(): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'imgpipe-report-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  return directory
 }
 
+export const exampleRun = '20261122T174500Z-3f9a'
+
 export const exampleHead: ResultsHead = {
-  run: '20261122T174500Z-3f9a',
-  bucket: 'pictures',
+  run: exampleRun,
+  bucket: 'images',
   label: 'Car',
   count: 4,
   images: 9,
-  detectorFailed: 1,
+  detectorFailed: 2,
+  detectorFailures: [{ key: 'empty.jpg', reason: 'the object is empty' }],
   texts: 2,
   failures: 1,
   finishedAt: '2026-11-22T17:45:21.000Z',
-  calls: { DetectText: 4, GetObject: 3 },
+  calls: { DetectText: 3 },
+  reused: 1,
+  requests: { DetectText: 5, GetObject: 4 },
 }
 
-/** A run's results.json, written by the very code that the reader writes it with. */
+/** A run's results.json, written by the functions that the reader writes it with. */
 export async function writeResults(
   stateDir: string,
   outcomes: readonly Outcome[],
   head: Partial<ResultsHead> = {},
 ): Promise<string> {
   const whole = { ...exampleHead, ...head }
-  const pictures = outcomes.map((outcome, i) => resultsJsonPicture(outcome, i === 0)).join('')
-  const folder = await runFolder(stateDir, whole.run)
-  await writeFile(join(folder, 'results.json'), resultsJsonStart(whole) + pictures + resultsJsonEnd)
+  const lines = outcomes.map((outcome, i) => resultsJsonOutcome(outcome, i === 0)).join('')
+  await mkdir(runDirectory(stateDir, whole.run), { recursive: true })
+  await writeFile(resultsPath(stateDir, whole.run), resultsJsonStart(whole) + lines + resultsJsonEnd)
   return whole.run
 }
 
-/** A ledger at work; `torn` is what a kill left of its last line. */
-export async function writeLedger(
-  stateDir: string,
-  run: string,
-  lines: readonly LedgerLine[],
-  torn = '',
-): Promise<void> {
-  const folder = await runFolder(stateDir, run)
-  await writeFile(
-    join(folder, 'ledger.ndjson'),
-    lines.map((line) => `${JSON.stringify(line)}\n`).join('') + torn,
-  )
+export function resultsPath(stateDir: string, run = exampleRun): string {
+  return join(runDirectory(stateDir, run), 'results.json')
 }
 
-async function runFolder(stateDir: string, run: string): Promise<string> {
-  const folder = join(stateDir, 'runs', run)
-  await mkdir(folder, { recursive: true })
-  return folder
+/** An unfinished run in the reader's database. @param end once the end message has come */
+export async function writeUnfinished(
+  stateDir: string,
+  run: string,
+  outcomes: readonly Outcome[],
+  end?: Partial<RunEnd>,
+): Promise<void> {
+  const state = await ReaderState.open(stateDir)
+  const seq = await state.begin(run, outcomes)
+  if (end) await state.setEnd(seq, end)
+  await state.database.close()
 }
 
 const start = Date.parse('2026-11-22T17:45:00Z')
 
 /** What every outcome has; sent a tenth of a second after the one before, recorded a second later. */
 export function subject(n: number, key = `${n}.jpg`) {
-  return { n, key, bucket: exampleHead.bucket, sentAt: start + n * 100, at: start + n * 100 + 1000 }
+  return { n, key, sentAt: start + n * 100, at: start + n * 100 + 1000 }
 }
 
 export function withText(n: number, texts: readonly string[], key?: string): Outcome {
@@ -82,7 +86,7 @@ export function withText(n: number, texts: readonly string[], key?: string): Out
   } satisfies Outcome
 }
 
-/** A plate that leans: no rectangle. */
+/** A plate seen at an angle: not a rectangle. */
 export const exampleQuadrangle = [
   [0.2, 0.3],
   [0.4, 0.32],
@@ -98,8 +102,8 @@ export function failed(n: number, reason: string, key?: string): Outcome {
   return { ...subject(n, key), outcome: 'failed', reason }
 }
 
-/** A grey picture, so that what is drawn over it can be told from it by colour. */
-export async function greyPicture(width: number, height: number, orientation?: number): Promise<Uint8Array> {
-  const picture = sharp({ create: { width, height, channels: 3, background: '#808080' } }).jpeg()
-  return await (orientation === undefined ? picture : picture.withMetadata({ orientation })).toBuffer()
+/** A gray image: what is drawn over it is recognized by its color. */
+export async function grayImage(width: number, height: number, orientation?: number): Promise<Uint8Array> {
+  const image = sharp({ create: { width, height, channels: 3, background: '#808080' } }).jpeg()
+  return await (orientation === undefined ? image : image.withMetadata({ orientation })).toBuffer()
 }

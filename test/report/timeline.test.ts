@@ -18,23 +18,23 @@ describe('a run over its time', () => {
     expect(timelineOf([[1000, undefined]]).start).toBeUndefined()
   })
 
-  test('counts what is sent and not yet recorded, whatever the order of the pictures', () => {
+  test('counts what is sent and not yet recorded, whatever the order of the images', () => {
     const timeline = timelineOf([
       [1000, 9000],
       [3000, 11_000],
       [2000, 10_000],
     ])
-    expect(timeline).toMatchObject({ start: 1000, duration: 10_000, deepest: 3, meanRate: 0.3 })
+    expect(timeline).toMatchObject({ start: 1000, duration: 10_000, maxDepth: 3, meanRate: 0.3 })
     const at = (seconds: number) => timeline.depths[Math.floor((seconds / 10) * timeline.depths.length)]
     expect([at(0.5), at(1.5), at(5), at(8.5), at(9.5)]).toEqual([1, 2, 3, 2, 1])
   })
 
   test('a burst that is worked off within one step is still seen', () => {
     const burst: Times = Array.from({ length: 50 }, () => [5000, 5001])
-    expect(timelineOf([[0, 1], ...burst, [100_000, 100_001]]).deepest).toBe(50)
+    expect(timelineOf([[0, 1], ...burst, [100_000, 100_001]]).maxDepth).toBe(50)
   })
 
-  test('every picture is in one step of the rates', () => {
+  test('every image is in one step of the rates', () => {
     const times: Times = Array.from({ length: 997 }, (_, i) => [i * 13, i * 17 + 400])
     const { rates, step } = timelineOf(times)
     expect(Math.round((sumOf(rates) * step) / 1000)).toBe(997)
@@ -50,9 +50,9 @@ describe('a run over its time', () => {
     expect(duration).toBe(1000)
   })
 
-  test('one picture, recorded at the moment when it was sent', () => {
+  test('one image, recorded at the moment when it was sent', () => {
     const timeline = timelineOf([[undefined, 1000]])
-    expect(timeline).toMatchObject({ duration: 1, deepest: 1 })
+    expect(timeline).toMatchObject({ duration: 1, maxDepth: 1 })
     expect(timeline.rates.every(Number.isFinite)).toBe(true)
   })
 

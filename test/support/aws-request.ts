@@ -90,6 +90,19 @@ export function refusalAnswer(service: Service, refusal: Refusal): Answer {
 
 const contentTypes = { sqs: 'application/x-amz-json-1.0', rekognition: 'application/x-amz-json-1.1' }
 
+/** The answer of something that is not AWS: a proxy, a captive portal, a load balancer. */
+export function pageAnswer(status: number): Answer {
+  return answer(
+    status,
+    'text/html',
+    '<!DOCTYPE html><html><head><title>Proxy</title></head><body>Sorry</body></html>',
+  )
+}
+
+export function emptyAnswer(status: number): Answer {
+  return { status, headers: { 'content-length': '0' }, body: Buffer.alloc(0) }
+}
+
 /** What SQS says when it has deleted, of a delete that it never got. */
 export function pretendedDelete({ operation, body }: AwsRequest): Answer {
   if (operation !== 'DeleteMessageBatch') return answer(200, contentTypes.sqs, '{}')

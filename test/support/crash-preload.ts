@@ -1,12 +1,13 @@
 /**
  * Loaded before a worker (`node --import`), so that it dies at one step exactly: CRASH_AT names the step as in
- * `before datasync ledger.ndjson 2` (the second time), and the process kills itself there as kill -9 would.
- * With STEPS_FILE every step that is passed is written to that file. The worker itself knows nothing of this.
+ * `before COMMIT reader.sqlite 2` (the second time), and the process kills itself there as kill -9 would. With STEPS_FILE
+ * every step is written to that file. The worker itself knows nothing of this.
  */
 import { appendFileSync, promises as fs } from 'node:fs'
 import http from 'node:http'
 import { syncBuiltinESMExports } from 'node:module'
 import { basename } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 
 const { CRASH_AT: crashAt, STEPS_FILE: stepsFile } = process.env
 const passed = new Map<string, number>()
@@ -31,7 +32,7 @@ function watch(owner: object, method: string, nameOf: (self: object, given: unkn
   })
 }
 
-/** The files' names are the same in every run, but for the run's own folder and the state folder. */
+/** File names are the same in every run, but for the run's own directory and the state directory. */
 function shortName(path: unknown): string {
   if (path === process.env.IMGPIPE_STATE_DIR) return 'STATE'
   return basename(String(path)).replace(/^\d{8}T\d{6}Z-\w{4}/, 'RUN')
@@ -53,6 +54,17 @@ async function watchFiles(): Promise<void> {
     watch(handles, method, (handle) => paths.get(handle) ?? 'a file')
   for (const method of ['rename', 'copyFile'] as const) watch(fs, method, (_, [, to]) => shortName(to))
   for (const method of ['mkdir', 'rm'] as const) watch(fs, method, (_, [path]) => shortName(path))
+}
+
+/** A commit is the one step of the database that makes anything durable. */
+function watchCommits(): void {
+  const { exec } = DatabaseSync.prototype
+  DatabaseSync.prototype.exec = function watched(this: DatabaseSync, sql: string): void {
+    const name = sql === 'COMMIT' ? `COMMIT ${shortName(this.location())}` : undefined
+    if (name) pass(`before ${name}`)
+    exec.call(this, sql)
+    if (name) pass(`after ${name}`)
+  }
 }
 
 function watchRequests(): void {
@@ -81,5 +93,6 @@ function operationOf({
 }
 
 await watchFiles()
+watchCommits()
 watchRequests()
 syncBuiltinESMExports()

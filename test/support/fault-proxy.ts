@@ -10,6 +10,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import {
   type Answer,
   type AwsRequest,
+  emptyAnswer,
+  pageAnswer,
   pretendedDelete,
   readAwsRequest,
   refusalAnswer,
@@ -136,6 +138,8 @@ export class FaultProxy {
     }
     if (fault?.kind === 'refuse')
       return this.#answer(aws, refusalAnswer(aws.service, fault.refusal), response, fault)
+    if (fault?.kind === 'html') return this.#answer(aws, pageAnswer(fault.status), response, fault)
+    if (fault?.kind === 'empty') return this.#answer(aws, emptyAnswer(fault.status), response, fault)
     if (fault?.kind === 'pretend') return this.#answer(aws, pretendedDelete(aws), response, fault)
     const body =
       fault?.kind === 'hold back' ? withDelays(aws, () => random.between(0, fault.mostSeconds)) : aws.body

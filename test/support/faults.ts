@@ -8,6 +8,8 @@ import type { AwsRequest, Refusal, Service } from './aws-request.ts'
  * - reset before, after: the connection breaks before the service got the request, or when it has answered
  * - cut: the answer ends in the middle of its body
  * - stall: the service does its work and the answer never comes
+ * - html: something that is not the service answers with a page
+ * - empty: something answers with a status and no body
  * - repeat: the service gets it twice
  * - pretend: the caller is told that its messages are deleted, and they are not
  * - hold back: the queue delivers each of the messages that are sent up to so many seconds later
@@ -19,6 +21,8 @@ export type Fault =
   | { readonly kind: 'reset'; readonly when: 'before' | 'after' }
   | { readonly kind: 'cut' }
   | { readonly kind: 'stall' }
+  | { readonly kind: 'html'; readonly status: number }
+  | { readonly kind: 'empty'; readonly status: number }
   | { readonly kind: 'repeat' }
   | { readonly kind: 'pretend' }
   | { readonly kind: 'hold back'; readonly mostSeconds: number }

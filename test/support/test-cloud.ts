@@ -103,9 +103,9 @@ export class TestCloud {
     }
   }
 
-  detector(more: Record<string, string> = {}, preload?: string): WorkerProcess {
+  detector(more: Record<string, string> = {}, preload?: string, words: string[] = []): WorkerProcess {
     const environment = { ...this.environment(this.detectorState), ...more }
-    return WorkerProcess.start({ arguments: ['detect'], environment, preload })
+    return WorkerProcess.start({ arguments: ['detect', ...words], environment, preload })
   }
 
   reader(more: Record<string, string> = {}, preload?: string, words: string[] = []): WorkerProcess {

@@ -9,7 +9,7 @@ export function startFilter() {
     const wanted = folded(search.value)
     for (const { card, words } of searchable) card.hidden = !words.includes(wanted)
     highlight(search.value.trim())
-    tell(form)
+    showCount(form)
   }
   form.addEventListener('input', apply)
   form.addEventListener('submit', (event) => event.preventDefault())
@@ -44,7 +44,7 @@ function folded(text) {
 }
 
 /** @param {HTMLFormElement} form */
-function tell(form) {
+function showCount(form) {
   const outcome = new FormData(form).get('outcome')
   const all = cards()
   const shown = all.filter(

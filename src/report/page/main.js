@@ -7,26 +7,27 @@ document.documentElement.classList.add('scripted')
 startFilter()
 startPlots()
 new Viewer()
-startPairing(element('cards', HTMLElement))
-startPairing(element('viewer', HTMLElement))
+startHighlighting(element('cards', HTMLElement))
+startHighlighting(element('viewer', HTMLElement))
 element('cards', HTMLElement).addEventListener('error', markBroken, { capture: true })
 
 /**
  * Pointing at a text lights up its box, and at a box its text.
  *
- * @param {HTMLElement} room
+ * @param {HTMLElement} root
  */
-function startPairing(room) {
+function startHighlighting(root) {
   const clear = () => {
-    for (const lit of room.querySelectorAll('.lit')) lit.classList.remove('lit')
+    for (const part of root.querySelectorAll('.highlighted')) part.classList.remove('highlighted')
   }
-  room.addEventListener('pointerleave', clear)
-  room.addEventListener('pointerover', (event) => {
+  root.addEventListener('pointerleave', clear)
+  root.addEventListener('pointerover', (event) => {
     clear()
     const line = around(event, '[data-line]')?.dataset.line
     if (line === undefined) return
     const owner = around(event, '.card, .viewer')
-    for (const part of owner?.querySelectorAll(`[data-line="${line}"]`) ?? []) part.classList.add('lit')
+    for (const part of owner?.querySelectorAll(`[data-line="${line}"]`) ?? [])
+      part.classList.add('highlighted')
   })
 }
 

@@ -2,7 +2,7 @@ import { around } from './elements.js'
 
 /**
  * @typedef {{ duration: number, step: number, rates: number[], depths: number[] }} Numbers
- * As the page's own JSON tells them: milliseconds, pictures per second, pictures.
+ * As the page's own JSON tells them: milliseconds, images per second, images.
  */
 
 /** Says what both plots show at the point in time that the mouse or the arrow keys point at. */

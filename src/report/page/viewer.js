@@ -1,7 +1,7 @@
 import { around, cards, element } from './elements.js'
 import { Zoom } from './zoom.js'
 
-/** A finger that goes so far sideways turns to the next picture: pixels. */
+/** A swipe of so many pixels shows the next image. */
 const swipe = 48
 const panStep = 80
 
@@ -36,7 +36,7 @@ export class Viewer {
   /** @param {MouseEvent} event */
   #openFrom(event) {
     const card = around(event, 'a.frame') && around(event, '.card')
-    // With these keys the browser opens the picture itself, in a tab or a window of its own.
+    // With these keys the browser opens the image itself, in a tab or a window of its own.
     if (!(card instanceof HTMLElement) || event.ctrlKey || event.metaKey || event.shiftKey) return
     event.preventDefault()
     this.#cards = cards().filter((other) => other.checkVisibility() && other.querySelector('a.frame'))
@@ -50,23 +50,23 @@ export class Viewer {
   #show(place) {
     const card = this.#cards[place]
     const link = card?.querySelector('a.frame')
-    const shot = link?.querySelector('.shot')?.cloneNode(true)
-    if (!card || !(link instanceof HTMLAnchorElement) || !(shot instanceof HTMLElement)) return
+    const thumbnail = link?.querySelector('.thumbnail')?.cloneNode(true)
+    if (!card || !(link instanceof HTMLAnchorElement) || !(thumbnail instanceof HTMLElement)) return
     this.#place = place
     const key = card.querySelector('.key')?.textContent ?? ''
-    for (const picture of shot.querySelectorAll('img')) {
-      picture.loading = 'eager'
-      picture.draggable = false
-      picture.alt = key
+    for (const image of thumbnail.querySelectorAll('img')) {
+      image.loading = 'eager'
+      image.draggable = false
+      image.alt = key
     }
-    this.#stage.replaceChildren(shot)
+    this.#stage.replaceChildren(thumbnail)
     this.#zoom.reset()
     element('viewer-key', HTMLElement).textContent = key
     element('viewer-place', HTMLElement).textContent = `${place + 1} / ${this.#cards.length}`
     element('viewer-original', HTMLAnchorElement).href = link.href
     const facts = card.querySelectorAll('.facts > :not(.key)')
     element('viewer-facts', HTMLElement).replaceChildren(...[...facts].map((fact) => fact.cloneNode(true)))
-    for (const lit of this.#dialog.querySelectorAll('.lit')) lit.classList.remove('lit')
+    for (const part of this.#dialog.querySelectorAll('.highlighted')) part.classList.remove('highlighted')
     grey(this.#back, place === 0)
     grey(this.#on, place === this.#cards.length - 1)
   }
@@ -91,7 +91,7 @@ export class Viewer {
     act()
   }
 
-  /** Arrows move over a picture that is larger than the stage, and to the next one otherwise. */
+  /** Arrows move over an image that is larger than the stage, and to the next one otherwise. */
   #actions() {
     const zoom = this.#zoom
     const arrow = (/** @type {number} */ x, /** @type {number} */ y) => () =>
@@ -126,7 +126,7 @@ export class Viewer {
     addEventListener('pointercancel', () => removeEventListener('pointerup', up), { once: true })
   }
 
-  /** Whoever turned on to another picture goes on from its card. */
+  /** The focus returns to the card of the image that was shown last. */
   #closed() {
     this.#stage.replaceChildren()
     const link = this.#cards[this.#place]?.querySelector('a.frame')

@@ -2,7 +2,7 @@ const greatest = 8
 /** A pointer that moved less than this was not dragged: pixels. */
 const steady = 5
 
-/** How much larger than its stage the picture is shown, and which part of it is seen. */
+/** How much larger than its stage the image is shown, and which part of it is seen. */
 export class Zoom {
   #level = 1
   /** @type {HTMLElement} */
@@ -51,12 +51,12 @@ export class Zoom {
    * @param {{ clientX: number, clientY: number }} point
    */
   #set(wanted, { clientX, clientY }) {
-    const picture = this.#stage.firstElementChild
-    const before = picture?.getBoundingClientRect()
+    const image = this.#stage.firstElementChild
+    const before = image?.getBoundingClientRect()
     this.#level = Math.min(Math.max(wanted, 1), greatest)
     this.#stage.style.setProperty('--zoom', String(this.#level))
     this.#stage.classList.toggle('zoomed', this.isZoomed)
-    const after = picture?.getBoundingClientRect()
+    const after = image?.getBoundingClientRect()
     if (before && after && before.width > 0) {
       const [x, y] = [(clientX - before.left) / before.width, (clientY - before.top) / before.height]
       this.#stage.scrollBy(after.left + x * after.width - clientX, after.top + y * after.height - clientY)

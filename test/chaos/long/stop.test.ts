@@ -17,6 +17,8 @@ afterEach(async () => {
 afterAll(async () => expect(await killLeftWorkers(), 'worker processes left running').toBe(0))
 
 const doneWell = { code: 0, signal: null }
+/** The run is not done; the next start resumes it. */
+const interrupted = { code: 75, signal: null }
 const pictures = numbered(40)
 
 /** Longer than any test: a message that a reader keeps is not seen again. */
@@ -24,15 +26,15 @@ const visibilitySeconds = 600
 
 /** Both workers, to the end. */
 async function finish(): Promise<void> {
-  if (!(await isDone(cloud.detectorState))) expect(await cloud.detector().exited).toEqual(doneWell)
+  if (!isDone(cloud.detectorState)) expect(await cloud.detector().exited).toEqual(doneWell)
   const reader = cloud.reader()
   await cloud.drained()
   expect(await cloud.results()).toBe(expectedResults(pictures))
   await reader.kill()
 }
 
-async function begin(): Promise<void> {
-  cloud = await TestCloud.start({ visibilitySeconds })
+async function begin(seconds = visibilitySeconds): Promise<void> {
+  cloud = await TestCloud.start({ visibilitySeconds: seconds })
   await putPictures(cloud, pictures)
 }
 
@@ -41,7 +43,9 @@ test.each([1, 2, 3, 4, 5, 7, 10, 20, 40])('the detector is stopped at its reques
   const isThere = cloud.proxy.arrivals(count, () => true)
   const detector = cloud.detector()
   await isThere
-  expect(await detector.stop()).toEqual(doneWell)
+  const exit = await detector.stop()
+  expect([doneWell, interrupted]).toContainEqual(exit)
+  expect(exit.code === 0, 'exit 0 means done').toBe(isDone(cloud.detectorState))
   await finish()
 })
 
@@ -65,7 +69,6 @@ const troubles: [string, FaultRule][] = [
   ['Rekognition is down', { service: 'rekognition', fault: { kind: 'refuse', refusal: 'broken' } }],
   ['Rekognition throttles all', { service: 'rekognition', fault: { kind: 'refuse', refusal: 'throttled' } }],
   ['S3 does not answer', { operations: ['GetObject'], fault: { kind: 'wait', until: never } }],
-  ['credentials have expired', { service: 'rekognition', fault: { kind: 'refuse', refusal: 'expired' } }],
   [
     'messages cannot be sent',
     { operations: ['SendMessageBatch'], fault: { kind: 'refuse', refusal: 'broken' } },
@@ -82,24 +85,25 @@ test.each(troubles)('both are stopped while %s', async (_, rule) => {
   const [detector, reader] = [cloud.detector(again), cloud.reader()]
   await isThere
   const exits = await Promise.all([detector.stop(), reader.stop()])
-  expect(exits).toEqual([doneWell, doneWell])
+  expect(exits[1]).toEqual(doneWell)
+  // Without its own trouble the detector may have been done before.
+  expect([doneWell, interrupted]).toContainEqual(exits[0])
   expect((await cloud.messages()).inFlight).toBe(0)
   heal()
   expect(await cloud.detector(again).exited).toEqual(doneWell)
   await finish()
 })
 
-test('the reader is stopped while its disk is full: it holds no message', async () => {
+test('the reader is stopped while its disk is full: it holds no message', async ({ skip }) => {
   await begin()
   expect(await cloud.detector().exited).toEqual(doneWell)
-  const disk = SmallDisk.mount(cloud.readerState)
-  if (!disk) return console.log('skipped: only root may mount a file system')
+  const disk = SmallDisk.mount(cloud.readerState, 4096)
+  if (!disk) return skip('only root may mount a file system')
   try {
     disk.fill()
     const reader = cloud.reader()
-    await reader.said(/the disk is full/)
-    // 74 when it was just about to write.
-    expect([0, 74]).toContain((await reader.stop()).code)
+    await reader.said(/disk full, cannot write/)
+    expect((await reader.stop()).code).toBe(0)
     expect((await cloud.messages()).inFlight).toBe(0)
     disk.makeRoom()
     await finish()
@@ -108,17 +112,15 @@ test('the reader is stopped while its disk is full: it holds no message', async 
   }
 })
 
-test('a second signal cuts what is in hand', async () => {
-  await begin()
+test('a second signal aborts requests in flight, and nothing is lost by it', async () => {
+  // SQS may deliver messages to the long poll that is aborted: they become visible after their timeout.
+  await begin(2)
   expect(await cloud.detector().exited).toEqual(doneWell)
   const heal = cloud.proxy.add({ service: 'rekognition', fault: { kind: 'wait', until: never } })
   const reader = cloud.reader()
   await cloud.proxy.arrivals(3, ({ operation }) => operation === 'DetectText')
-  const idle = cloud.proxy.arrivals(2, ({ operation }) => operation === 'ReceiveMessage')
-  await idle
   reader.signal('SIGTERM')
   expect(await reader.stop()).toEqual(doneWell)
-  expect((await cloud.messages()).inFlight).toBe(0)
   heal()
   await finish()
 })

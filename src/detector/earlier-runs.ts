@@ -1,0 +1,84 @@
+import { createClients } from '../aws/clients.ts'
+import { Queue } from '../aws/sqs.ts'
+import { Failure } from '../flow/failure.ts'
+import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
+import { ShutdownError } from '../host/shutdown.ts'
+import { endMessage } from '../protocol/messages.ts'
+import {
+  type DetectorRunRow,
+  type DetectorRuns,
+  type RunSettings,
+  runSettingKeys,
+} from '../state/detector-runs.ts'
+import type { WorkerContext } from '../state/worker.ts'
+
+/** An old queue may be gone, or another account's by now: it is not worth more than this. */
+const abandonPolicy = { unavailableMs: 30_000, deniedMs: 0, missingMs: 0, credentialsMs: 0 }
+
+/** Whether two runs would come to the same, setting by setting. */
+export function isSameRun(a: RunSettings, b: RunSettings): boolean {
+  return runSettingKeys.every((key) => a[key] === b[key])
+}
+
+/**
+ * Finds the unfinished run that these settings resume, and abandons the others: their readers are told not to wait for
+ * them. Nothing that an old run needs can keep a new one from starting.
+ *
+ * @param wanted settings, and whether only answers of the run itself are to be used
+ */
+export async function resumeOrAbandonRuns(
+  context: WorkerContext,
+  runs: DetectorRuns,
+  wanted: { settings: RunSettings; fresh: boolean },
+): Promise<DetectorRunRow | undefined> {
+  const { log } = context
+  let resumed: DetectorRunRow | undefined
+  for (const row of runs.unfinished()) {
+    const isWanted = isSameRun(row.settings, wanted.settings) && (row.fresh || !wanted.fresh)
+    if (isWanted && !resumed) resumed = row
+    else await abandon(context, runs, row)
+  }
+  if (resumed) {
+    const { run, images, cars } = resumed
+    log.info(`resuming the interrupted run ${run}`, { images, cars })
+  }
+  return resumed
+}
+
+async function abandon(context: WorkerContext, runs: DetectorRuns, row: DetectorRunRow): Promise<void> {
+  const { log, database } = context
+  log.warn(`abandoning unfinished run ${row.run}: started with different settings; its answers are kept`)
+  try {
+    await sendAbandoned(context, runs, row)
+  } catch (error) {
+    if (error instanceof ShutdownError || !(error instanceof ImgpipeError || error instanceof Failure))
+      throw error
+    log.warn(`no reader could be told that run ${row.run} is abandoned: ${error.message}`)
+  }
+  await database.commit(() => runs.setState(row.seq, 'abandoned'))
+}
+
+async function sendAbandoned(
+  { outages, shutdown, settings, clients }: WorkerContext,
+  runs: DetectorRuns,
+  { run, seq, images, failed, settings: { region, queue: queueName } }: DetectorRunRow,
+): Promise<void> {
+  const own = region === settings.region ? undefined : createClients({ region })
+  const retry: RetryOptions = {
+    what: `tell the readers of the queue "${queueName}" that run ${run} is abandoned`,
+    policy: abandonPolicy,
+    outages,
+    signal: shutdown.graceful,
+  }
+  try {
+    await retryUntilSuccess(async () => {
+      const queue = await Queue.open((own ?? clients).sqs, queueName, shutdown.forced)
+      const message = endMessage({ run, count: runs.countCars(seq), images, failed, abandoned: true })
+      const [rejected] = await queue.sendBatch([message])
+      if (rejected) throw new Failure('transient', 'SendMessageBatch', rejected.reason)
+    }, retry)
+  } finally {
+    own?.close()
+  }
+}

@@ -1,0 +1,131 @@
+import { callDollars, formatDollars } from '../aws/prices.ts'
+import type { S3Images } from '../aws/s3.ts'
+import type { Settings } from '../config/schema.ts'
+import type { RetryOptions } from '../flow/retry.ts'
+import type { FailedImage } from '../protocol/messages.ts'
+import { AnswerStore } from '../state/answers.ts'
+import { type DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
+import { readMeta } from '../state/meta.ts'
+import { withDatabase } from '../state/run-status.ts'
+import { isSameRun } from './earlier-runs.ts'
+import type { KeptLabels } from './labels.ts'
+import { estimatedTextCalls, type KnownAnswers, planLines, planOf, type RunPlan } from './plan.ts'
+
+/** What the next run would do, as far as the bucket and this host's database tell. */
+export interface RunPreview {
+  readonly plan: RunPlan
+  /** of the reader, estimated */
+  readonly textCalls: number
+  /** the quota last seen; 0 = unknown */
+  readonly ratePerSecond: number
+  /** a run that was interrupted, and would be resumed */
+  readonly unfinishedRun: string | undefined
+  /** the run since which nothing has changed: `imgpipe detect` would end at once */
+  readonly unchangedSince: string | undefined
+}
+
+/**
+ * Plans the next run. Calls no Rekognition, writes nothing and needs no lock, so it may run beside the detector.
+ *
+ * @throws {ImgpipeError} {ShutdownError}
+ */
+export async function previewRun(
+  settings: Settings,
+  images: S3Images,
+  retry: Omit<RetryOptions, 'what'>,
+): Promise<RunPreview> {
+  const { stateDir, bucket, prefix, maxImages } = settings
+  const known = await readKnown(settings)
+  const { lastRun, failures } = known
+  const listing = { images, bucket, prefix, maxImages, retry }
+  const runs = {
+    lastDone: () => lastRun,
+    *failures() {
+      yield* failures
+    },
+  }
+  const plan = await planOf(listing, { settings, answers: storedAnswers(stateDir, bucket), runs })
+  const isIdle =
+    lastRun !== undefined &&
+    isSameRun(lastRun.settings, settings) &&
+    settings.reuseAnswers &&
+    plan.isSameSet &&
+    plan.calls === 0
+  return {
+    plan,
+    textCalls: estimatedTextCalls(plan),
+    ratePerSecond: known.ratePerSecond,
+    unfinishedRun: known.unfinishedRun,
+    unchangedSince: isIdle && known.unfinishedRun === undefined ? lastRun.run : undefined,
+  }
+}
+
+/** The preview for people. */
+export function previewLines({ plan, textCalls, ratePerSecond, ...runs }: RunPreview): string[] {
+  const { unfinishedRun, unchangedSince } = runs
+  const text = `plan: about ${textCalls} DetectText calls by the reader, ${formatDollars(callDollars(textCalls))}`
+  return [
+    ...planLines(plan, ratePerSecond),
+    ...(textCalls > 0 ? [text] : []),
+    ...(unfinishedRun === undefined ? [] : [`"imgpipe detect" resumes the interrupted run ${unfinishedRun}`]),
+    ...(unchangedSince === undefined
+      ? []
+      : [`nothing new since run ${unchangedSince}: "imgpipe detect" ends at once`]),
+  ]
+}
+
+/** The preview for programs. */
+export function previewRecord({ plan, textCalls, ratePerSecond, ...runs }: RunPreview): object {
+  const { calls, isSameSet: _, ...counts } = plan
+  const isRateKnown = ratePerSecond > 0
+  return {
+    ...counts,
+    detectLabelsCalls: calls,
+    detectTextCalls: textCalls,
+    dollars: { detectLabels: callDollars(calls), detectText: callDollars(textCalls) },
+    ratePerSecond: isRateKnown ? ratePerSecond : undefined,
+    seconds: isRateKnown ? Math.ceil(calls / ratePerSecond) : undefined,
+    unfinishedRun: runs.unfinishedRun,
+    unchangedSince: runs.unchangedSince,
+  }
+}
+
+interface Known {
+  readonly lastRun: DetectorRunRow | undefined
+  readonly failures: readonly FailedImage[]
+  readonly ratePerSecond: number
+  readonly unfinishedRun: string | undefined
+}
+
+function readKnown(settings: Settings): Promise<Known> {
+  return withDatabase(settings.stateDir, 'detector', (database) => {
+    if (!database) return { lastRun: undefined, failures: [], ratePerSecond: 0, unfinishedRun: undefined }
+    return database.read(() => {
+      const runs = new DetectorRuns(database)
+      const lastRun = runs.lastDone(settings)
+      return {
+        lastRun,
+        failures: lastRun ? [...runs.failures(lastRun.seq)] : [],
+        ratePerSecond: finite(Number(readMeta(database, 'rate-per-second') ?? 0)),
+        unfinishedRun: runs.unfinished().find((row) => isSameRun(row.settings, settings))?.run,
+      }
+    })
+  })
+}
+
+/** Without a quota the rate has no bound. */
+function finite(perSecond: number): number {
+  return Number.isFinite(perSecond) ? perSecond : 0
+}
+
+/** A listing may take minutes: the database is opened for each page (StateDatabase.openReadOnly). */
+function storedAnswers(stateDir: string, bucket: string): KnownAnswers {
+  return {
+    between: (range) =>
+      withDatabase(stateDir, 'detector', (database) => {
+        if (!database) return []
+        const answers = new AnswerStore<KeptLabels>(database, bucket, 'DetectLabels')
+        return database.read(() => [...answers.between(range)])
+      }),
+  }
+}

@@ -1,0 +1,35 @@
+const baseMs = 60_000
+/** The first guess of what a call gets of the line: 0.8 Mbit/s. */
+const initialBytesPerMs = 100
+const minBytesPerMs = 2
+/** A call may be so much slower than those before it. */
+const maxSlowdown = 4
+const timeoutFactor = 4
+/** Smaller calls say nothing about the line. */
+const minMeasuredBytes = 100_000
+
+/**
+ * How long a call may take: a minute for the service, and for its body as long as the line needs by what it has carried
+ * before. Silence during an upload cannot be measured instead: the kernel's buffer, or a proxy's, takes megabytes at once
+ * and is then silent until they have drained. After a timeout the line is taken to be four times slower, so that on a
+ * very slow one the next attempts succeed.
+ */
+export class AdaptiveDeadline {
+  #bytesPerMs = initialBytesPerMs
+
+  /** @param bytes size of the request body */
+  deadlineMs(bytes: number): number {
+    return baseMs + bytes / this.#bytesPerMs
+  }
+
+  answered(bytes: number, ms: number): void {
+    if (bytes < minMeasuredBytes) return
+    const lowest = bytes / Math.max(1, ms) / maxSlowdown
+    // Slower lines count at once, faster ones little by little: a deadline that is too long costs less than one too short.
+    this.#bytesPerMs = Math.max(minBytesPerMs, Math.min(lowest, this.#bytesPerMs * 1.5))
+  }
+
+  timedOut(): void {
+    this.#bytesPerMs = Math.max(minBytesPerMs, this.#bytesPerMs / timeoutFactor)
+  }
+}

@@ -1,0 +1,60 @@
+import { FailureStreak, minFailingMs, type PeerLog } from './failure-attribution.ts'
+
+/** What has happened to one image so far. */
+export class ImageHistory {
+  readonly #steps = new Map<string, FailureStreak | undefined>()
+  readonly #startedAt = performance.now()
+  #lastStep = ''
+  #timeouts = 0
+  #soloTimeouts = 0
+  #isSolo = false
+
+  /** The step that the latest attempt came to. */
+  get lastStep(): string {
+    return this.#lastStep
+  }
+
+  /** The next attempt is to be made with no other in flight. */
+  get isSolo(): boolean {
+    return this.#isSolo
+  }
+
+  get timeouts(): number {
+    return this.#timeouts
+  }
+
+  /** @returns whether it is the image's first attempt at the step */
+  begin(step: string): boolean {
+    const isFirst = !this.#steps.has(step)
+    if (isFirst) this.#steps.set(step, undefined)
+    this.#lastStep = step
+    return isFirst
+  }
+
+  succeeded(step: string): void {
+    this.#steps.set(step, undefined)
+  }
+
+  /** @returns the failures in a row at a step: a new series when there was none */
+  failed(step: string, peers: PeerLog, attemptMs: number): FailureStreak {
+    const now = performance.now()
+    const first = { beganAt: now - attemptMs, failedAt: now }
+    const streak = this.#steps.get(step) ?? new FailureStreak(peers, this, first)
+    this.#steps.set(step, streak)
+    this.#isSolo = false
+    this.#soloTimeouts = 0
+    return streak
+  }
+
+  /** After so many timeouts, over at least a minute, the next attempt is to be made alone. */
+  timedOut(maxAttempts: number): void {
+    this.#timeouts++
+    this.#isSolo = this.#timeouts >= maxAttempts && performance.now() - this.#startedAt >= minFailingMs
+  }
+
+  /** @returns how many attempts in a row have timed out alone while the step worked for a probe */
+  timedOutAlone(worksForProbe: boolean): number {
+    this.#soloTimeouts = worksForProbe ? this.#soloTimeouts + 1 : 0
+    return this.#soloTimeouts
+  }
+}

@@ -1,0 +1,46 @@
+import { ImgpipeError } from './exit-codes.ts'
+
+const fullCodes = new Set(['ENOSPC', 'EDQUOT'])
+
+/** Decides what a full disk means: `retry` after a pause, or `stop` when the process shuts down. */
+export type WaitForSpace = (path: string) => Promise<'retry' | 'stop'>
+
+export function isDiskFull(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && fullCodes.has(String(error.code))
+}
+
+/**
+ * Repeats a write while the disk is full. `write` must start from the beginning each time.
+ *
+ * @throws {ImgpipeError} `disk`, for any other error of the file system and when the process stops
+ */
+export async function retryOnFullDisk<T>(
+  path: string,
+  waitForSpace: WaitForSpace,
+  write: () => Promise<T>,
+): Promise<T> {
+  for (;;) {
+    try {
+      return await write()
+    } catch (error) {
+      if (!(error instanceof Error && 'syscall' in error)) throw error
+      if (!isDiskFull(error) || (await waitForSpace(path)) === 'stop') throw diskError(path, error)
+    }
+  }
+}
+
+/** @returns the error as the sentence that ends the program, with path and remedy */
+export function diskError(path: string, error: unknown): ImgpipeError {
+  if (error instanceof ImgpipeError) return error
+  const remedy = isDiskFull(error)
+    ? 'free some space on that disk'
+    : 'check the disk and the permissions of that directory'
+  const why = error instanceof Error ? error.message : String(error)
+  return new ImgpipeError(
+    'disk',
+    `Cannot write ${path} (${why}): ${remedy}, then start again; no progress was lost.`,
+    {
+      cause: error,
+    },
+  )
+}

@@ -1,0 +1,159 @@
+import { detectText, notAnImage } from '../aws/rekognition.ts'
+import { S3Images } from '../aws/s3.ts'
+import { ByteSemaphore } from '../flow/byte-semaphore.ts'
+import { Dispatcher } from '../flow/dispatcher.ts'
+import { ImageAttempts } from '../flow/image-attempts.ts'
+import type { RetryOptions, RetryPolicy } from '../flow/retry.ts'
+import type { TaskPool } from '../flow/task-pool.ts'
+import { retryOnFullDisk } from '../host/disk.ts'
+import { sleep } from '../host/shutdown.ts'
+import type { TextLine } from '../protocol/outcomes.ts'
+import { AnswerStore } from '../state/answers.ts'
+import { type CallTally, type DailyCalls, DailyLimitReached } from '../state/calls.ts'
+import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
+import type { WorkerContext } from '../state/worker.ts'
+import { ResultsExchange } from './exchange.ts'
+import type { ForeignRuns } from './foreign-runs.ts'
+import type { HeldMessages } from './held-messages.ts'
+import { MessageHandler } from './message-handler.ts'
+import { RunCoordinator } from './run-coordinator.ts'
+import { SharedRuns } from './sharing.ts'
+import { TextReader, textSteps } from './texts.ts'
+
+const memoryBytes = 32 * 1024 * 1024
+const dailyLimitPollMs = 30_000
+
+/** The reader heals by itself: nothing that happens while it runs ends it. */
+export function retryOf({ outages, shutdown, credentialsMs }: WorkerContext): Omit<RetryOptions, 'what'> {
+  const never = Number.POSITIVE_INFINITY
+  const policy: RetryPolicy = { unavailableMs: never, deniedMs: never, missingMs: never, credentialsMs }
+  return { outages, signal: shutdown.graceful, policy }
+}
+
+/** What several readers agree on, with `resultsBucket`. */
+export function exchangeOf(context: WorkerContext): ResultsExchange | undefined {
+  const { settings, clients } = context
+  if (settings.resultsBucket === '') return undefined
+  return new ResultsExchange(clients.s3, settings.resultsBucket, retryOf(context))
+}
+
+export function sharedRuns(context: WorkerContext, runs: ReaderRuns, exchange: ResultsExchange): SharedRuns {
+  const { settings, database, log, shutdown } = context
+  const { stateDir, keepRuns } = settings
+  return new SharedRuns({ stateDir, keepRuns, exchange, database, runs, log, signal: shutdown.graceful })
+}
+
+export function createCoordinator(
+  context: WorkerContext,
+  runs: ReaderRuns,
+  sharing: SharedRuns | undefined,
+  onPublished: (row: ReaderRunRow) => void,
+): RunCoordinator {
+  const { settings, waitForSpace } = context
+  const parts = {
+    ...context,
+    ...settings,
+    runs,
+    whenSpace: <T>(path: string, write: () => Promise<T>) => retryOnFullDisk(path, waitForSpace, write),
+    onPublished,
+  }
+  return new RunCoordinator(parts, sharing)
+}
+
+export function createDispatcher(
+  { settings, shutdown }: WorkerContext,
+  isResumed: boolean,
+  tally: CallTally,
+): Dispatcher {
+  return new Dispatcher({
+    operation: 'DetectText',
+    maxRequestsPerSecond: settings.maxRequestsPerSecond,
+    slowStart: isResumed,
+    shutdown,
+    onOutcome: (outcome) => tally.add(outcome),
+  })
+}
+
+export function createHandler(
+  context: WorkerContext,
+  parts: {
+    coordinator: RunCoordinator
+    foreign: ForeignRuns | undefined
+    exchange: ResultsExchange | undefined
+    held: HeldMessages
+    dispatcher: Dispatcher
+    pool: TaskPool
+    calls: DailyCalls
+    onRecorded: () => void
+  },
+): MessageHandler {
+  const { settings, clients, database, shutdown } = context
+  const { dispatcher, pool, exchange, calls } = parts
+  const answers = new AnswerStore<readonly TextLine[]>(database, settings.bucket, 'DetectText')
+  const images = new S3Images(clients.s3, shutdown)
+  let readableKey = answers.anyKey('')
+  const attempts = new ImageAttempts({
+    what: 'read the text of images',
+    maxAttempts: settings.maxAttempts,
+    probes: createProbes(context, images, dispatcher, () => readableKey),
+    ...retryOf(context),
+    pool,
+  })
+  const texts = new TextReader({
+    rekognition: clients.rekognition,
+    dispatcher,
+    images,
+    memory: new ByteSemaphore(memoryBytes),
+    attempts,
+    answers,
+    exchange,
+    bucket: settings.bucket,
+    calls,
+    waitForCalls: () => waitForCalls(context, calls, pool),
+    onRead: (key) => {
+      readableKey = key
+    },
+    signal: shutdown.graceful,
+  })
+  return new MessageHandler({ ...context, ...settings, ...parts, texts, answers })
+}
+
+/** Evidence with the permissions of the work itself (see the detector's run-factory.ts). */
+function createProbes(
+  { clients, settings: { bucket } }: WorkerContext,
+  images: S3Images,
+  dispatcher: Dispatcher,
+  readableKey: () => string | undefined,
+) {
+  const askNothing = () =>
+    dispatcher.call(notAnImage.length, (signal) =>
+      detectText(clients.rekognition, { bytes: notAnImage }, signal),
+    )
+  const withKey = (probe: (key: string) => Promise<unknown>) => () => {
+    const key = readableKey()
+    return key === undefined ? undefined : probe(key)
+  }
+  return {
+    // That Rekognition answers says nothing about whether it may read the bucket.
+    [textSteps.byReference]: (kind: string) => (kind === 'denied' ? undefined : askNothing()),
+    [textSteps.byBytes]: askNothing,
+    [textSteps.download]: withKey((key) => images.probe(bucket, key)),
+    [textSteps.head]: withKey((key) => images.head(bucket, key)),
+  }
+}
+
+/** Waits while the daily limit is reached; holds no slot meanwhile. @throws {ShutdownError} */
+async function waitForCalls(
+  { outages, shutdown, settings }: WorkerContext,
+  calls: DailyCalls,
+  pool: TaskPool,
+): Promise<void> {
+  const what = 'call Rekognition'
+  for (; calls.isExhausted; shutdown.graceful.throwIfAborted()) {
+    const { message, continuesAt } = new DailyLimitReached(settings.maxCallsPerDay, calls.continuesAt)
+    outages.wait(what, message, { atOnce: true })
+    const ms = Math.min(dailyLimitPollMs, continuesAt - Date.now())
+    await pool.outsideSlot(() => sleep(ms, shutdown.graceful))
+  }
+  outages.succeeded(what)
+}

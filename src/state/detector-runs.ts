@@ -1,0 +1,294 @@
+import type { BoxTuple, FailedImage } from '../protocol/messages.ts'
+import type { CallCounts } from '../protocol/outcomes.ts'
+import type { StateDatabase } from './database.ts'
+
+/** The settings that make a run what it is: an unfinished run is resumed only under the same. */
+export interface RunSettings {
+  readonly bucket: string
+  readonly prefix: string
+  readonly maxImages: number
+  readonly label: string
+  readonly minConfidence: number
+  readonly queue: string
+  readonly region: string
+}
+
+export const runSettingKeys = [
+  'bucket',
+  'prefix',
+  'maxImages',
+  'label',
+  'minConfidence',
+  'queue',
+  'region',
+] as const satisfies (keyof RunSettings)[]
+
+/** How far the listing is decided: every key up to `lastKey`. */
+export interface Checkpoint {
+  readonly lastKey: string
+  readonly images: number
+  /** keys that are no images */
+  readonly skipped: number
+  /** images decided from answers of earlier runs */
+  readonly reused: number
+  /** of key and ETag of the images, in any order (listing.ts) */
+  readonly digest: string
+}
+
+export interface DetectorRunRow extends Checkpoint {
+  readonly seq: number
+  readonly run: string
+  readonly state: 'open' | 'ended' | 'done' | 'abandoned'
+  readonly settings: RunSettings
+  readonly fresh: boolean
+  /** ms since 1970 */
+  readonly startedAt: number
+  readonly endedAt: number | undefined
+  /** when the queue was created, ms since 1970 by SQS's clock */
+  readonly queueCreatedAt: number | undefined
+  readonly cars: number
+  readonly failed: number
+  /** answers that this run paid for */
+  readonly asked: number
+  readonly requests: CallCounts
+}
+
+/** An image with the label. */
+export interface Car {
+  readonly n: number
+  readonly key: string
+  readonly etag: string | undefined
+  readonly sizeBytes: number | undefined
+  readonly confidence: number
+  readonly boxes: readonly BoxTuple[]
+}
+
+/** For `imgpipe status`. */
+export interface DetectorProgress {
+  readonly processed: number
+  readonly total: number | undefined
+  readonly cars: number
+  readonly failed: number
+  readonly perSecond: number
+  readonly waiting: string | undefined
+  readonly requests: CallCounts
+}
+
+const deletedAtOnce = 1000
+
+/** The detector's runs. Methods that write are for use inside a commit, but for those that return a promise. */
+export class DetectorRuns {
+  readonly #database: StateDatabase
+
+  constructor(database: StateDatabase) {
+    this.#database = database
+  }
+
+  /** Runs that have not been brought to their end, oldest first. */
+  unfinished(): DetectorRunRow[] {
+    return this.#rows("SELECT * FROM runs WHERE state IN ('open', 'ended') ORDER BY seq")
+  }
+
+  /** The newest run over this part of the bucket that was brought to its end. */
+  lastDone({ bucket, prefix }: Pick<RunSettings, 'bucket' | 'prefix'>): DetectorRunRow | undefined {
+    return this.#rows("SELECT * FROM runs WHERE state = 'done' ORDER BY seq DESC").find(
+      ({ settings }) => settings.bucket === bucket && settings.prefix === prefix,
+    )
+  }
+
+  get(run: string): DetectorRunRow | undefined {
+    const row = this.#database.prepare('SELECT * FROM runs WHERE run = ?').get(run)
+    return row && parseRun(row)
+  }
+
+  async begin(
+    run: string,
+    begun: { settings: RunSettings; fresh: boolean; at: number; queueCreatedAt: number | undefined },
+  ): Promise<DetectorRunRow> {
+    const { settings, fresh, at, queueCreatedAt } = begun
+    await this.#database.commit(() =>
+      this.#database
+        .prepare(
+          `INSERT INTO runs (run, state, settings, fresh, started_at, queue_created_at, updated_at)
+           VALUES (?, 'open', ?, ?, ?, ?, ?)`,
+        )
+        .run(run, JSON.stringify(settings), fresh ? 1 : 0, at, queueCreatedAt ?? null, at),
+    )
+    const row = this.get(run)
+    if (!row) throw new Error(`run ${run} is not in the database`)
+    return row
+  }
+
+  /** Keys after `after` up to `last` that this run has decided although they are behind its checkpoint. */
+  decidedBetween(seq: number, after: string, last: string): Set<string> {
+    const keys = (table: 'cars' | 'failures') =>
+      this.#database
+        .prepare(`SELECT key FROM ${table} WHERE run = ? AND key > ? AND key <= ?`)
+        .all(seq, after, last)
+        .map(({ key }) => String(key))
+    return new Set([...keys('cars'), ...keys('failures')])
+  }
+
+  addCar(seq: number, { n, key, etag, sizeBytes, confidence, boxes }: Car): void {
+    this.#database
+      .prepare('INSERT INTO cars (run, n, key, etag, size, confidence, boxes) VALUES (?, ?, ?, ?, ?, ?, ?)')
+      .run(seq, n, key, etag ?? null, sizeBytes ?? null, confidence, JSON.stringify(boxes))
+  }
+
+  /** The highest number given: numbers have no gaps. */
+  countCars(seq: number): number {
+    const row = this.#database.prepare('SELECT coalesce(max(n), 0) AS count FROM cars WHERE run = ?').get(seq)
+    return Number(row?.count)
+  }
+
+  markSent(seq: number, numbers: readonly number[], at: number): void {
+    const statement = this.#database.prepare('UPDATE cars SET sent_at = ? WHERE run = ? AND n = ?')
+    for (const n of numbers) statement.run(at, seq, n)
+  }
+
+  /** The queue was re-created: whatever was sent is gone with the old one, and has to be sent again. */
+  async forgetSent(seq: number, queueCreatedAt: number): Promise<void> {
+    await this.#database.commit(() => {
+      this.#database.prepare('UPDATE cars SET sent_at = NULL WHERE run = ?').run(seq)
+      this.#database.prepare('UPDATE runs SET queue_created_at = ? WHERE seq = ?').run(queueCreatedAt, seq)
+    })
+  }
+
+  /** Cars whose message SQS has not confirmed, in order, `limit` at most. */
+  unsentAfter(seq: number, n: number, limit: number): Car[] {
+    return this.#database
+      .prepare('SELECT * FROM cars WHERE run = ? AND sent_at IS NULL AND n > ? ORDER BY n LIMIT ?')
+      .all(seq, n, limit)
+      .map(parseCar)
+  }
+
+  addFailure(seq: number, { key, reason }: FailedImage): void {
+    this.#database
+      .prepare('INSERT OR REPLACE INTO failures (run, key, reason) VALUES (?, ?, ?)')
+      .run(seq, key, reason)
+  }
+
+  countFailures(seq: number): number {
+    const row = this.#database.prepare('SELECT count(*) AS count FROM failures WHERE run = ?').get(seq)
+    return Number(row?.count)
+  }
+
+  *failures(seq: number): Generator<FailedImage> {
+    const rows = this.#database
+      .prepare('SELECT key, reason FROM failures WHERE run = ? ORDER BY key')
+      .iterate(seq)
+    for (const { key, reason } of rows) yield { key: String(key), reason: String(reason) }
+  }
+
+  /** Counts an answer that this run paid for. */
+  countAsked(seq: number): void {
+    this.#database.prepare('UPDATE runs SET asked = asked + 1 WHERE seq = ?').run(seq)
+  }
+
+  checkpoint(
+    seq: number,
+    { lastKey, images, skipped, reused, digest }: Checkpoint,
+    progress: DetectorProgress,
+  ): void {
+    this.#database
+      .prepare(
+        `UPDATE runs SET last_key = ?, images = ?, skipped = ?, reused = ?, digest = ?, processed = ?, total = ?,
+           cars = ?, failed = ?, per_second = ?, waiting = ?, requests = ?, updated_at = ? WHERE seq = ?`,
+      )
+      .run(
+        lastKey,
+        images,
+        skipped,
+        reused,
+        digest,
+        progress.processed,
+        progress.total ?? null,
+        progress.cars,
+        progress.failed,
+        progress.perSecond,
+        progress.waiting ?? null,
+        JSON.stringify(progress.requests),
+        Date.now(),
+        seq,
+      )
+  }
+
+  setState(seq: number, state: 'ended' | 'done' | 'abandoned'): void {
+    const at = Date.now()
+    this.#database
+      .prepare(
+        'UPDATE runs SET state = ?, ended_at = coalesce(ended_at, ?), updated_at = ?, waiting = NULL WHERE seq = ?',
+      )
+      .run(state, at, at, seq)
+  }
+
+  /**
+   * Deletes the cars of closed runs, which need not be sent again; a part at a time, because a million rows at once
+   * would block the worker.
+   */
+  async deleteSentCars(): Promise<void> {
+    const closed =
+      "SELECT run, n FROM cars WHERE run IN (SELECT seq FROM runs WHERE state IN ('done', 'abandoned'))"
+    const statement = this.#database.prepare(
+      `DELETE FROM cars WHERE (run, n) IN (${closed} LIMIT ${deletedAtOnce})`,
+    )
+    while (Number((await this.#database.commit(() => statement.run())).changes) > 0);
+  }
+
+  /** Deletes the oldest finished runs beyond `keepRuns`. @returns the deleted runs' IDs */
+  async prune(keepRuns: number): Promise<string[]> {
+    return this.#database.commit(() => {
+      const old = this.#database
+        .prepare(
+          "SELECT seq, run FROM runs WHERE state IN ('done', 'abandoned') ORDER BY seq DESC LIMIT -1 OFFSET ?",
+        )
+        .all(keepRuns)
+      for (const { seq } of old) this.delete(Number(seq))
+      return old.map(({ run }) => String(run))
+    })
+  }
+
+  /** Deletes a run with everything but the answers, which belong to the images. */
+  delete(seq: number): void {
+    for (const table of ['cars', 'failures'])
+      this.#database.prepare(`DELETE FROM ${table} WHERE run = ?`).run(seq)
+    this.#database.prepare('DELETE FROM runs WHERE seq = ?').run(seq)
+  }
+
+  #rows(sql: string): DetectorRunRow[] {
+    return this.#database.prepare(sql).all().map(parseRun)
+  }
+}
+
+function parseRun(row: Record<string, unknown>): DetectorRunRow {
+  return {
+    seq: Number(row.seq),
+    run: String(row.run),
+    state: row.state as DetectorRunRow['state'],
+    settings: JSON.parse(String(row.settings)),
+    fresh: row.fresh === 1,
+    startedAt: Number(row.started_at),
+    endedAt: row.ended_at === null ? undefined : Number(row.ended_at),
+    queueCreatedAt: row.queue_created_at === null ? undefined : Number(row.queue_created_at),
+    lastKey: String(row.last_key),
+    images: Number(row.images),
+    skipped: Number(row.skipped),
+    reused: Number(row.reused),
+    digest: String(row.digest),
+    cars: Number(row.cars),
+    failed: Number(row.failed),
+    asked: Number(row.asked),
+    requests: JSON.parse(String(row.requests)),
+  }
+}
+
+function parseCar(row: Record<string, unknown>): Car {
+  return {
+    n: Number(row.n),
+    key: String(row.key),
+    etag: row.etag === null ? undefined : String(row.etag),
+    sizeBytes: row.size === null ? undefined : Number(row.size),
+    confidence: Number(row.confidence),
+    boxes: JSON.parse(String(row.boxes)),
+  }
+}

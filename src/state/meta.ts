@@ -1,0 +1,15 @@
+import type { StateDatabase } from './database.ts'
+
+/** Single values that a worker keeps between runs. */
+export type MetaName = 'rate-per-second' | 'exchange-cursor' | 'once-baseline'
+
+export function readMeta(database: StateDatabase, name: MetaName): string | undefined {
+  const row = database.prepare('SELECT value FROM meta WHERE name = ?').get(name)
+  return row === undefined ? undefined : String(row.value)
+}
+
+/** Inside a commit. `undefined` removes the value. */
+export function writeMeta(database: StateDatabase, name: MetaName, value: string | undefined): void {
+  if (value === undefined) database.prepare('DELETE FROM meta WHERE name = ?').run(name)
+  else database.prepare('INSERT OR REPLACE INTO meta (name, value) VALUES (?, ?)').run(name, value)
+}

@@ -1,0 +1,99 @@
+import type { FailedImage } from '../protocol/messages.ts'
+import type { CallCounts } from '../protocol/outcomes.ts'
+import type { StateDatabase } from './database.ts'
+
+/** What a status is computed with. */
+export interface StatusContext {
+  /** whether the worker holds its lock; undefined: this user may not know */
+  readonly isRunning: boolean | undefined
+  /** failures per run at most */
+  readonly maxFailures: number
+  /** ms since 1970 */
+  readonly now: number
+}
+
+/** What both workers report about a run. */
+export interface Progress {
+  readonly failed: number
+  /** the first of them, in the order of their keys or numbers */
+  readonly failures: readonly FailedImage[]
+  /** Rekognition calls that this run paid for, and answers of earlier runs that it used instead */
+  readonly asked: number
+  readonly reused: number
+  /** 0 unless the worker works on the run */
+  readonly perSecond: number
+  readonly secondsLeft: number | undefined
+  /** what the worker waits for */
+  readonly waiting: string | undefined
+  readonly startedAt: Date
+  readonly finishedAt: Date | undefined
+  /** requests to all services by operation */
+  readonly requests: CallCounts
+}
+
+/** Rekognition calls of one worker in this UTC day. */
+export interface CallsToday {
+  /** counted against `maxCallsPerDay`; 0 while there is no limit */
+  readonly reserved: number
+  readonly answered: number
+  readonly throttled: number
+  readonly failed: number
+}
+
+type Row = Record<string, unknown>
+
+/** A worker writes its progress every few seconds; one that was killed does not. */
+const staleAfterMs = 15_000
+const dayMs = 86_400_000
+
+/** Whether the worker is working on an unfinished run: its lock tells, or else how old its last word is. */
+export function isWorking(row: Row, context: StatusContext): boolean {
+  return context.isRunning ?? isRecent(row, context)
+}
+
+/** The rate of an unfinished run: that of a run which the worker has left, or that it cannot continue, is history. */
+export function ratePerSecond(row: Row, context: StatusContext): number {
+  return isWorking(row, context) && isRecent(row, context) ? Number(row.per_second) : 0
+}
+
+export function secondsLeft(done: number, total: number | undefined, perSecond: number): number | undefined {
+  return total !== undefined && perSecond > 0 ? Math.max(0, total - done) / perSecond : undefined
+}
+
+/** Clocks can be set back: a time in the future is as old as one in the past. */
+function isRecent({ updated_at }: Row, { now }: StatusContext): boolean {
+  return Math.abs(now - Number(updated_at)) < staleAfterMs
+}
+
+export function optionalNumber(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
+}
+
+export function optionalText(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+export function optionalDate(value: unknown): Date | undefined {
+  return typeof value === 'number' ? new Date(value) : undefined
+}
+
+/** Reservations of tomorrow count as today's: the clock has been set back since they were made (calls.ts). */
+export function callsToday(database: StateDatabase, now: number): CallsToday {
+  const statement = database.prepare(
+    `SELECT day = ?1 AS is_today, total(reserved) AS reserved, total(answered) AS answered,
+       total(throttled) AS throttled, total(failed) AS failed
+     FROM calls WHERE day IN (?1, ?2) GROUP BY day`,
+  )
+  const rows = database.read(() => statement.all(dayOf(now), dayOf(now + dayMs)))
+  const today = rows.find(({ is_today }) => is_today === 1)
+  return {
+    reserved: rows.reduce((sum, { reserved }) => sum + Number(reserved), 0),
+    answered: Number(today?.answered ?? 0),
+    throttled: Number(today?.throttled ?? 0),
+    failed: Number(today?.failed ?? 0),
+  }
+}
+
+function dayOf(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10)
+}

@@ -1,0 +1,46 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect } from 'vitest'
+import { simulatedPicture } from '../support/simulated-vision.ts'
+import type { TestCloud } from '../support/test-cloud.ts'
+import type { Exit } from '../support/worker-process.ts'
+
+export const doneWell: Exit = { code: 0, signal: null }
+/** As large as photographs of a phone. */
+export const photoBytes = 4_900_000
+
+/** Puts so many images with a car and a text each. @returns what results.txt must be */
+export async function putCars(cloud: TestCloud, count: number, bytes = 0, prefix = ''): Promise<string> {
+  let results = ''
+  for (let n = 1; n <= count; n++) {
+    const key = `${prefix}${n}.jpg`
+    const sight = { id: key, objects: [{ name: 'Car', confidence: 99 }], lines: [`T ${n}`] }
+    await cloud.put(key, simulatedPicture(sight, bytes))
+    results += `${key}: T ${n}\n`
+  }
+  return results
+}
+
+/** Both workers at once, to the end. @returns their logs */
+export async function runBoth(
+  cloud: TestCloud,
+  environment: { detector?: Record<string, string>; reader?: Record<string, string> } = {},
+): Promise<{ detector: string; reader: string }> {
+  const reader = cloud.reader(environment.reader, undefined, ['--once'])
+  const detector = cloud.detector(environment.detector)
+  const detectorExit = await detector.exited
+  expect(detectorExit, detector.log).toEqual(doneWell)
+  const readerExit = await reader.exited
+  expect(readerExit, reader.log).toEqual(doneWell)
+  return { detector: detector.log, reader: reader.log }
+}
+
+/** DetectText's looks at images, of each one. */
+export function textLooks(cloud: TestCloud): number[] {
+  return [...cloud.vision.looks].filter(([name]) => name.startsWith('text ')).map(([, count]) => count)
+}
+
+/** A fault that lasts for so long from now on. */
+export async function healAfter(ms: number, heal: () => void): Promise<void> {
+  await delay(ms)
+  heal()
+}

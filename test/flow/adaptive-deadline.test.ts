@@ -1,0 +1,36 @@
+import { describe, expect, it } from 'vitest'
+import { AdaptiveDeadline } from '../../src/flow/adaptive-deadline.ts'
+
+const photo = 5_000_000
+
+describe('AdaptiveDeadline', () => {
+  it('gives a minute to a call without a body, whatever has happened', () => {
+    const deadline = new AdaptiveDeadline()
+    deadline.timedOut()
+    expect(deadline.deadlineMs(0)).toBe(60_000)
+  })
+
+  it('takes the line to be slower after each timeout, down to 16 kbit/s', () => {
+    const deadline = new AdaptiveDeadline()
+    const deadlines = [0, 1, 2, 3, 4].map(() => {
+      const ms = deadline.deadlineMs(photo)
+      deadline.timedOut()
+      return ms
+    })
+    expect(deadlines).toEqual([110_000, 260_000, 860_000, 2_560_000, 2_560_000])
+  })
+
+  it('converges on four times what calls take', () => {
+    const deadline = new AdaptiveDeadline()
+    for (let calls = 0; calls < 30; calls++) deadline.answered(photo, 500)
+    expect(deadline.deadlineMs(photo)).toBe(62_000)
+    deadline.answered(photo, 50_000)
+    expect(deadline.deadlineMs(photo)).toBe(260_000)
+  })
+
+  it('learns nothing from small calls', () => {
+    const deadline = new AdaptiveDeadline()
+    deadline.answered(50_000, 60_000)
+    expect(deadline.deadlineMs(photo)).toBe(110_000)
+  })
+})
