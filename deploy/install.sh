@@ -152,8 +152,9 @@ say_what_next() {
   step "imgpipe ${release##*/} is installed, role $role. What next:"
   note "settings:   sudoedit $settings/imgpipe.json, then: imgpipe doctor"
   [[ $role == reader ]] || note 'a run:      sudo systemctl start imgpipe-detector'
-  [[ $role == reader ]] || note 'regularly:  sudo systemctl enable --now imgpipe-detector.timer (every 15 minutes; each new or changed'
-  [[ $role == reader ]] || note '            image costs $0.001, one with a car $0.002: set maxCallsPerDay first, "imgpipe plan" estimates)'
+  [[ $role == reader ]] || note 'regularly:  sudo systemctl enable --now imgpipe-detector.timer'
+  [[ $role == reader ]] || note "            every 15 minutes: \$1 per 1,000 new or changed images, \$1 more per 1,000 with a car;"
+  [[ $role == reader ]] || note '            "imgpipe plan" estimates it, the setting "maxCallsPerDay" limits it'
   [[ $role == detector ]] || note 'the log:    journalctl -u imgpipe-reader'
   [[ $role == detector ]] || note "the result: cat $state/results.txt"
 }

@@ -32,7 +32,7 @@ export function addDetect(program: Command): void {
     })
 }
 
-/** systemd starts a detector that was interrupted again, also one that had not yet begun. */
+/** An interrupted detector says so by its exit code, also one that had not yet begun. */
 function interrupted(error: unknown): never {
   if (!(error instanceof ShutdownError)) throw error
   throw new ImgpipeError('interrupted', 'Interrupted before the run started; start again.')

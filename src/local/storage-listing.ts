@@ -1,4 +1,7 @@
-import type { S3Store } from './storage.ts'
+import type { BuildAppOptions } from 'fauxqs'
+
+/** fauxqs's own store of objects. */
+export type S3Store = NonNullable<BuildAppOptions['stores']>['s3Store']
 
 type Listing = ReturnType<S3Store['listObjects']>
 type ListOptions = NonNullable<Parameters<S3Store['listObjects']>[1]>

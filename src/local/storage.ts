@@ -1,10 +1,9 @@
 import { type BuildAppOptions, buildApp } from 'fauxqs'
 import { ImgpipeError } from '../host/exit-codes.ts'
-import { listInKeyOrder } from './storage-listing.ts'
+import { listInKeyOrder, type S3Store } from './storage-listing.ts'
 
 type FauxqsStores = NonNullable<BuildAppOptions['stores']>
 type FauxqsPersistence = NonNullable<FauxqsStores['sqsStore']['persistence']>
-export type S3Store = FauxqsStores['s3Store']
 export type FauxqsApp = ReturnType<typeof buildApp>
 
 /** What Rekognition reads of S3: the object's size before its bytes, for too large ones are never loaded. */

@@ -68,7 +68,7 @@ const maxBoxes = 50
 /** SQS allows 256 KiB a message; the end message needs little else. */
 const maxFailuresBytes = 100_000
 
-/** The message about one image (design.md, section 8). */
+/** The message about one image. */
 export function imageMessage(image: {
   run: string
   n: number

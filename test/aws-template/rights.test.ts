@@ -68,7 +68,9 @@ describe('a bucket for shared results', () => {
     ['s3:ListBucket', shared, true],
     ['s3:GetObject', `${shared}/runs/20261122T174500Z-3f9a/end.json`, true],
     ['s3:PutObject', `${shared}/runs/20261122T174500Z-3f9a/end.json`, true],
-    ['s3:PutObject', `${shared}/finished/000001763831700000-20261122T174500Z-3f9a`, true],
+    ['s3:PutObject', `${shared}/finished/0000000000000001`, true],
+    ['s3:GetObject', `${shared}/answers/0a1b2c.json`, true],
+    ['s3:PutObject', `${shared}/answers/0a1b2c.json`, true],
     ['s3:PutObject', `${shared}/invoices/1.pdf`, false],
     ['s3:GetObject', `${shared}/invoices/1.pdf`, false],
     ['s3:DeleteObject', `${shared}/runs/20261122T174500Z-3f9a/end.json`, false],
@@ -103,7 +105,7 @@ test('"*" stands alone only beside the two actions of Rekognition, and never in 
   const patterns = statements.flatMap(({ resources }) => resources).filter((name) => /[*?]/.test(name))
   const made = 'arn:aws:s3:::imgpipe-sharedresults-1'
   expect(new Set(patterns)).toEqual(
-    new Set(['*', `${bucket}/cars/*`, `${made}/runs/*`, `${made}/finished/*`]),
+    new Set(['*', `${bucket}/cars/*`, `${made}/runs/*`, `${made}/finished/*`, `${made}/answers/*`]),
   )
 })
 

@@ -44,3 +44,20 @@ export function answeredCalls(stateDir: string, role: 'detector' | 'reader'): nu
   const [row] = query(stateDir, role, 'SELECT coalesce(sum(answered), 0) AS count FROM calls')
   return Number(row?.count ?? 0)
 }
+
+export interface RecordedRun {
+  readonly run: string
+  readonly state: string
+  /** position in the order of publication; 0 = not published */
+  readonly published: number
+}
+
+/** The runs that a reader's state directory knows, in the order in which they were opened. */
+export function recordedRuns(stateDir: string): RecordedRun[] {
+  const rows = query(stateDir, 'reader', 'SELECT run, state, published FROM runs ORDER BY seq')
+  return rows.map(({ run, state, published }) => ({
+    run: String(run),
+    state: String(state),
+    published: Number(published ?? 0),
+  }))
+}

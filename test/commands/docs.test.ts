@@ -4,10 +4,15 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { pages } from '../../scripts/write-docs.ts'
 import { createProgram } from '../../src/commands/program.ts'
+import { statementsOf } from '../aws-template/iam.ts'
+import { stackOf } from '../aws-template/stack.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)].filter(
   (name) => name.endsWith('.md'),
+)
+const commands = new Map(
+  createProgram().commands.map((command) => [command.name(), command.options.map(({ long }) => long)]),
 )
 
 function textOf(path: string): string {
@@ -25,7 +30,7 @@ it.each(Object.entries(pages()))('%s is as "npm run docs" writes it', (path, tex
 describe.each(documents)('%s', (document) => {
   const text = textOf(document)
 
-  it('links to files and headings that exist', () => {
+  it('links to existing files and headings', () => {
     for (const link of all(text, /\]\(([^)\s]+)\)/g).filter((link) => !/^https?:/.test(link))) {
       const [path = '', heading] = link.split('#')
       const target = path === '' ? document : join(dirname(document), path)
@@ -45,10 +50,11 @@ describe.each(documents)('%s', (document) => {
     expect(named.filter((name) => !(name in scripts))).toEqual([])
   })
 
-  it('names commands that exist', () => {
-    const commands = createProgram().commands.map((command) => command.name())
-    const named = all(text, /(?:`imgpipe|sudo imgpipe|npm run imgpipe --) ([a-z]+)/g)
-    expect(named.filter((name) => !commands.includes(name))).toEqual([])
+  it('names commands and options that exist', () => {
+    const named = all(text, /(?:`imgpipe|sudo imgpipe|-u imgpipe imgpipe|npm run imgpipe --) ([a-z]+)/g)
+    expect(named.filter((name) => !commands.has(name))).toEqual([])
+    for (const [use, name = '', option = ''] of text.matchAll(/\bimgpipe (?:-- )?([a-z]+) (--[a-z-]+)/g))
+      expect(commands.get(name), use).toContain(option)
   })
 })
 
@@ -73,8 +79,38 @@ describe('the README', () => {
   })
 
   it('lists every command and every page', () => {
-    for (const command of createProgram().commands)
-      expect(lines).toContainEqual(expect.stringContaining(`| \`${command.name()}\` |`))
+    for (const name of commands.keys())
+      expect(lines).toContainEqual(expect.stringContaining(`| \`${name}\` |`))
     for (const page of documents.slice(1)) expect(lines.join('\n')).toContain(`](${page})`)
   })
 })
+
+describe('the IAM policies in docs/operations.md', () => {
+  const policies = all(textOf('docs/operations.md'), /^```json\n(.*?)^```/gms).map(policyOf)
+
+  it.each(['DetectorRole', 'ReaderRole'])('allow what %s of the template allows, and no more', (role) => {
+    const template = statementsOf(stackOf(), role)
+    const wanted = template.flatMap(({ actions, resources }) => pairs(actions, resources))
+    expect(policies[role === 'DetectorRole' ? 0 : 1]).toEqual(wanted.toSorted())
+  })
+})
+
+interface PolicyStatement {
+  Effect: string
+  Action: string | string[]
+  Resource: string
+}
+
+/** @returns each allowed action with its resource; placeholders replaced by what the template's test stack has */
+function policyOf(json: string): string[] {
+  const names = { BUCKET: 'njit-cs-643', REGION: 'us-east-1', ACCOUNT: '111122223333' }
+  let text = json.replace(/:imgpipe"/g, ':imgpipe-Queue"')
+  for (const [placeholder, name] of Object.entries(names)) text = text.replaceAll(placeholder, name)
+  const { Statement }: { Statement: PolicyStatement[] } = JSON.parse(text)
+  expect(Statement.every(({ Effect }) => Effect === 'Allow')).toBe(true)
+  return Statement.flatMap(({ Action, Resource }) => pairs([Action].flat(), [Resource])).toSorted()
+}
+
+function pairs(actions: readonly string[], resources: readonly string[]): string[] {
+  return actions.flatMap((action) => resources.map((resource) => `${action} ${resource}`))
+}

@@ -1,5 +1,10 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect } from 'vitest'
+import type { FailedImage } from '../../src/protocol/messages.ts'
+import type { Outcome } from '../../src/protocol/outcomes.ts'
+import { doneRun, recordedRuns } from '../chaos/recorded.ts'
 import { simulatedPicture } from '../support/simulated-vision.ts'
 import type { TestCloud } from '../support/test-cloud.ts'
 import type { Exit } from '../support/worker-process.ts'
@@ -43,4 +48,28 @@ export function textLooks(cloud: TestCloud): number[] {
 export async function healAfter(ms: number, heal: () => void): Promise<void> {
   await delay(ms)
   heal()
+}
+
+/** The failures that results.json of the detector's run names, of each worker, in order of their keys. */
+export async function recordedFailures(
+  cloud: TestCloud,
+): Promise<{ detector: FailedImage[]; reader: FailedImage[] }> {
+  const path = join(cloud.readerState, 'runs', doneRun(cloud.detectorState) ?? '', 'results.json')
+  const json: { detectorFailures: FailedImage[]; outcomes: Outcome[] } = JSON.parse(
+    await readFile(path, 'utf8'),
+  )
+  const reader = json.outcomes.flatMap((outcome) =>
+    outcome.outcome === 'failed' ? [{ key: outcome.key, reason: outcome.reason }] : [],
+  )
+  return { detector: sorted(json.detectorFailures), reader: sorted(reader) }
+}
+
+/** As the keys are compared by SQLite. */
+function sorted(failures: FailedImage[]): FailedImage[] {
+  return failures.toSorted((a, b) => (a.key < b.key ? -1 : 1))
+}
+
+/** The states of the reader's runs, in the order in which they were opened. */
+export function readerRuns(cloud: TestCloud): string[] {
+  return recordedRuns(cloud.readerState).map(({ state }) => state)
 }

@@ -137,6 +137,13 @@ describe('the limit of images', () => {
     expect(await countImages(listing(maxImages), '', imagesBefore)).toBe(images.length)
   })
 
+  it('may end the listing inside of the last page, which is not the end of the bucket then', async () => {
+    const { listing } = bucketOf([['1.jpg', '2.jpg', '3.jpg', '4.txt']])
+    expect(await collect(listPages(listing(2), ''))).toEqual([{ keys: ['1.jpg', '2.jpg'], isLast: false }])
+    const all = { keys: ['1.jpg', '2.jpg', '3.jpg', '4.txt'], isLast: true }
+    expect(await collect(listPages(listing(3), ''))).toEqual([all])
+  })
+
   it('needs no request when it is reached already, and none for a page that is not needed', async () => {
     const { listing, requests } = bucketOf(pages)
     await collect(listPages(listing(3), '', 3))

@@ -11,16 +11,26 @@ export interface AwsRequest {
   readonly accessKey: string | undefined
   /** of S3: bucket and key, percent-encoded, without the query */
   readonly path: string
+  readonly query: URLSearchParams
   readonly body: Buffer
 }
 
 export function readAwsRequest(request: IncomingMessage, body: Buffer): AwsRequest {
   const accessKey = /Credential=([^/]+)/.exec(request.headers.authorization ?? '')?.[1]
   const [target = '', operation = ''] = String(request.headers['x-amz-target'] ?? '').split('.')
-  const [path = ''] = (request.url ?? '').split('?')
-  if (target === 'AmazonSQS') return { service: 'sqs', operation, accessKey, path, body }
-  if (target === 'RekognitionService') return { service: 'rekognition', operation, accessKey, path, body }
-  return { service: 's3', operation: s3Operation(request), accessKey, path, body }
+  const [path = '', search = ''] = (request.url ?? '').split('?')
+  const common = { accessKey, path, query: new URLSearchParams(search), body }
+  if (target === 'AmazonSQS') return { service: 'sqs', operation, ...common }
+  if (target === 'RekognitionService') return { service: 'rekognition', operation, ...common }
+  return { service: 's3', operation: s3Operation(request), ...common }
+}
+
+/** @returns the key of the S3 object that a request is about; undefined for any other, such as one by an image's bytes */
+export function objectKeyOf({ service, path, body }: AwsRequest): string | undefined {
+  if (service === 's3') return decodeURIComponent(path.split('/').slice(2).join('/')) || undefined
+  if (service !== 'rekognition') return undefined
+  const { Image }: { Image?: { S3Object?: { Name: string } } } = JSON.parse(body.toString())
+  return Image?.S3Object?.Name
 }
 
 /** S3 speaks REST: the operation is in the method and in whether the path (path style) goes on after the bucket. */
@@ -32,12 +42,33 @@ function s3Operation({ method = '', url = '' }: IncomingMessage): string {
   return `${verb ?? method}Object`
 }
 
-/** Why a service says no. */
-export type Refusal = 'throttled' | 'broken' | 'unavailable' | 'expired' | 'denied' | 'no picture'
+/**
+ * Why a service says no. The last four are about an object: Rekognition, which reads it with the caller's permissions, has
+ * one answer for all of them.
+ */
+export type Refusal =
+  | 'throttled'
+  | 'broken'
+  | 'unavailable'
+  | 'expired'
+  | 'denied'
+  | 'no picture'
+  | 'object denied'
+  | 'key denied'
+  | 'object archived'
+  | 'object broken'
 
-type ErrorAnswer = readonly [status: number, code: string]
+type ErrorAnswer = readonly [status: number, code: string, message?: string, details?: string]
 
-/** Status and error code as each service gives them (their API references, common errors). */
+const role = 'User: arn:aws:sts::123456789012:assumed-role/LabRole/i-0 is not authorized to perform'
+const unreadable: ErrorAnswer = [
+  400,
+  'InvalidS3ObjectException',
+  'Unable to get object metadata from S3. Check object key, region and/or access permissions.',
+]
+const notOfSqs: ErrorAnswer = [500, 'InternalFailure']
+
+/** Status, error code, message and further XML elements as each service gives them (their API references, common errors). */
 const refusals: Readonly<Record<Refusal, Readonly<Record<Service, ErrorAnswer>>>> = {
   throttled: {
     s3: [503, 'SlowDown'],
@@ -69,6 +100,35 @@ const refusals: Readonly<Record<Refusal, Readonly<Record<Service, ErrorAnswer>>>
     sqs: [500, 'InternalFailure'],
     rekognition: [400, 'InvalidImageFormatException'],
   },
+  'object denied': {
+    s3: [403, 'AccessDenied', `${role}: s3:GetObject with an explicit deny in a resource-based policy`],
+    sqs: notOfSqs,
+    rekognition: unreadable,
+  },
+  'key denied': {
+    s3: [
+      403,
+      'AccessDenied',
+      `${role}: kms:Decrypt on resource: arn:aws:kms:us-east-1:123456789012:key/1 because no identity-based policy allows the kms:Decrypt action`,
+    ],
+    sqs: notOfSqs,
+    rekognition: unreadable,
+  },
+  'object archived': {
+    s3: [
+      403,
+      'InvalidObjectState',
+      "The operation is not valid for the object's storage class",
+      '<StorageClass>GLACIER</StorageClass>',
+    ],
+    sqs: notOfSqs,
+    rekognition: unreadable,
+  },
+  'object broken': {
+    s3: [500, 'InternalError', 'We encountered an internal error. Please try again.'],
+    sqs: notOfSqs,
+    rekognition: unreadable,
+  },
 }
 
 export interface Answer {
@@ -79,13 +139,21 @@ export interface Answer {
 
 /** The answer of a service that refuses. */
 export function refusalAnswer(service: Service, refusal: Refusal): Answer {
-  const [status, code] = refusals[refusal][service]
-  const message = `${refusal}, says the fault proxy`
-  const isXml = service === 's3'
-  const text = isXml
-    ? `<?xml version="1.0"?><Error><Code>${code}</Code><Message>${message}</Message></Error>`
-    : JSON.stringify({ __type: code, message })
-  return answer(status, isXml ? 'application/xml' : contentTypes[service], text)
+  const given = refusals[refusal][service]
+  const [status, code, message = `${refusal}, says the fault proxy`, details = ''] = given
+  if (service === 's3') {
+    const text = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message>${details}<RequestId>${requestId}</RequestId></Error>`
+    return withHeaders(answer(status, 'application/xml', text), { 'x-amz-request-id': requestId })
+  }
+  const text = JSON.stringify({ __type: code, message })
+  return withHeaders(answer(status, contentTypes[service], text), { 'x-amzn-requestid': requestId })
+}
+
+/** By this header an answer without a body, as to HEAD, is known to be the service's. */
+const requestId = '4442587FB7D0A2F9'
+
+function withHeaders(given: Answer, headers: Answer['headers']): Answer {
+  return { ...given, headers: { ...given.headers, ...headers } }
 }
 
 const contentTypes = { sqs: 'application/x-amz-json-1.0', rekognition: 'application/x-amz-json-1.1' }

@@ -58,6 +58,10 @@ export class WorkerProcess {
     })
   }
 
+  get pid(): number {
+    return this.#child.pid ?? 0
+  }
+
   /** all that the process has said so far */
   get log(): string {
     return this.#log
