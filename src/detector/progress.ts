@@ -63,6 +63,7 @@ export class Progress {
 
   end(): void {
     clearInterval(this.#timer)
+    this.#parts.outages.settle({ final: true })
   }
 
   get perSecond(): number {
@@ -87,7 +88,8 @@ export class Progress {
   }
 
   #report(): void {
-    const { manager, log } = this.#parts
+    const { manager, log, outages } = this.#parts
+    outages.settle()
     const { waiting } = this
     manager.status(waiting ? `${this.sentence}; ${waiting}` : this.sentence)
     if (this.#isAlive()) manager.extendTimeout(extensionMs)

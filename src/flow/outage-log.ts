@@ -77,6 +77,18 @@ export class OutageLog {
     if (atOnce || isOver(outage, now)) this.#end(what, outage)
   }
 
+  /**
+   * Ends the outages that are over; to be called from time to time.
+   *
+   * @param options.final the work is done: what has succeeded since its last failure has recovered
+   */
+  settle({ final = false } = {}): void {
+    const now = this.#now()
+    for (const [what, outage] of this.#outages) {
+      if (isOver(outage, now) || (final && hasSucceeded(outage))) this.#end(what, outage)
+    }
+  }
+
   /** One sentence for STATUS; undefined when the worker waits for nothing. */
   get summary(): string | undefined {
     const now = this.#now()
@@ -128,11 +140,14 @@ export class OutageLog {
   }
 }
 
-function isOver({ lastReportedAt, succeededAt }: Outage, now: number): boolean {
-  if (now - lastReportedAt >= staleAfterMs) return true
-  return (
-    succeededAt !== undefined && succeededAt >= lastReportedAt && now - lastReportedAt >= recoveredAfterMs
-  )
+function isOver(outage: Outage, now: number): boolean {
+  const quietMs = now - outage.lastReportedAt
+  return quietMs >= staleAfterMs || (hasSucceeded(outage) && quietMs >= recoveredAfterMs)
+}
+
+/** Since the last failure. */
+function hasSucceeded({ lastReportedAt, succeededAt }: Outage): boolean {
+  return succeededAt !== undefined && succeededAt >= lastReportedAt
 }
 
 function failureSentence(what: string, failure: Failure): string {

@@ -42,11 +42,12 @@ export class IdleRuns {
 
   /** A receive was empty and nothing is in progress. */
   async check(): Promise<void> {
-    if (performance.now() - this.#quietSince < this.#quietMs) return
+    // With several readers the missing images may be in progress elsewhere.
+    if (this.#isShared || performance.now() - this.#quietSince < this.#quietMs) return
     const latest = this.#runs.latest()
     for (const row of this.#runs.open()) {
-      const isObsolete = latest !== undefined && latest.seq > row.seq
-      if (isObsolete && !this.#isShared) await this.#abandon(row, latest)
+      // Without its end a run may have a detector that is waiting, for the next day's calls for instance.
+      if (row.end && latest !== undefined && latest.seq > row.seq) await this.#abandon(row, latest)
       else this.#report(row)
     }
   }

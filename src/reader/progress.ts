@@ -50,6 +50,7 @@ export class Progress {
 
   end(): void {
     clearInterval(this.#timer)
+    this.#parts.outages.settle({ final: true })
   }
 
   /** `run …: 812 of 1200 cars read, 402 with text, 49.8/s` */
@@ -69,7 +70,8 @@ export class Progress {
   }
 
   #report(): void {
-    const { manager, log, coordinator, runs } = this.#parts
+    const { manager, log, coordinator, runs, outages } = this.#parts
+    outages.settle()
     const waiting = this.#waiting
     const row = runs.open().find(({ seq }) => seq === coordinator.current)
     const sentence = this.#sentence(row)

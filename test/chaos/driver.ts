@@ -5,7 +5,8 @@ import type { Accounts } from './accounts.ts'
 import type { Act } from './plan.ts'
 
 export interface Driven {
-  readonly role: 'detector' | 'reader'
+  /** begins the access keys of its processes: another one for each worker */
+  readonly role: string
   readonly stateDir: string
   /** @param accessKey by which the requests of one process are told from all others */
   readonly start: (accessKey: string) => WorkerProcess

@@ -53,7 +53,6 @@ describe.for(['detector', 'reader'] as const)('the disk of the %s is full when i
     expect(await other.exited, other.log).toEqual(doneWell)
     expect(await cloud.results()).toBe(results)
     expect(worker.log.match(/WARN disk full/g)).toHaveLength(1)
-    expect(worker.log).toMatch(/recovered after/)
   })
 
   test('after it was killed at work: nothing is lost, and nothing is paid for twice', async ({ skip }) => {
@@ -129,12 +128,14 @@ describe('the disk is full when results are published', () => {
     const killed = cloud.reader()
     await killed.said(full)
     await killed.kill()
-    const reader = cloud.reader({}, undefined, ['--once'])
+    const reader = cloud.reader()
     await reader.said(full)
     disk.makeRoom()
-    expect(await reader.exited, reader.log).toEqual(doneWell)
-    expect(await cloud.results()).toBe(results)
+    // The messages of the one that was killed come again, and find their outcomes.
     await cloud.drained()
+    expect(await cloud.results()).toBe(results)
+    expect(recordedRuns(cloud.readerState)).toMatchObject([{ state: 'complete', published: 1 }])
+    expect(await reader.stop()).toEqual(doneWell)
   })
 
   test('only results.txt is missing, and there is no space for it: the start waits', async ({ skip }) => {

@@ -79,16 +79,16 @@ describe.concurrent('a role limited to a prefix; of 20 objects one is denied, on
       await cloud.drained()
     }))
 
-  test('nothing else is asked of the bucket: every request that is refused is about a bad object or HEAD bucket', () =>
+  test('nothing outside of the prefix is asked for but HEAD bucket', () =>
     inCloud(async (cloud) => {
       await putCars(cloud, 20, 0, prefix)
       const refused = new Set<string>()
-      cloud.proxy.onSeen(({ fault, operation, path }) => {
-        if (fault) refused.add(`${operation} ${path}`)
+      cloud.proxy.onSeen(({ fault, operation }) => {
+        if (fault) refused.add(operation)
       })
       cloud.proxy.add(limitedRole())
       await runBoth(cloud, { detector: prefixOnly, reader: prefixOnly })
-      expect([...refused]).toEqual([`HeadBucket /${bucket}`])
+      expect([...refused]).toEqual(['HeadBucket'])
     }))
 })
 

@@ -59,13 +59,15 @@ function objectsOf(bucket: Bucket, prefix: string): ListedObject[] {
     }))
 }
 
-/** The bucket in pages of so many keys. */
+/** The bucket in pages of so many keys, with an empty page behind each of them. */
 function listingOf(bucket: Bucket, { prefix = '', maxImages = 0, pageSize = 2 } = {}): Listing {
   const objects = objectsOf(bucket, prefix)
   const listPage: S3Images['listPage'] = async (from) => {
     const start = 'token' in from ? Number(from.token) : 0
+    // A token that is no whole number leads to an empty page.
+    if (start % 1 !== 0) return { objects: [], next: { token: String(start + 0.5) } }
     const end = start + pageSize
-    const next = end < objects.length ? { token: String(end) } : undefined
+    const next = end < objects.length ? { token: String(end - 0.5) } : undefined
     return { objects: objects.slice(start, end), next }
   }
   const never = Number.POSITIVE_INFINITY

@@ -105,6 +105,25 @@ describe('an outage', () => {
   })
 })
 
+describe('settling', () => {
+  it('ends what has recovered, although nothing is attempted any more', () => {
+    elapse(minute, second, fail)
+    outages.succeeded(work)
+    elapse(29 * second, second, () => outages.settle())
+    expect(lines).toEqual([warning])
+    elapse(second, second, () => outages.settle())
+    expect(lines.slice(1)).toEqual([`info recovered after 59 s: ${work}`])
+  })
+
+  it('at the end of the work believes the last success, and only a success', () => {
+    elapse(minute, second, fail)
+    outages.wait('other work', 'disk full', { atOnce: true })
+    outages.succeeded(work)
+    outages.settle({ final: true })
+    expect(lines.slice(2)).toEqual([`info recovered after 59 s: ${work}`])
+  })
+})
+
 describe('a partial outage', () => {
   test.each([0.5, 0.1, 0.02, 0.005])(
     'in which %d of ten images a second fail is a few lines an hour at most',

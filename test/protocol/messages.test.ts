@@ -85,6 +85,7 @@ describe('an image message', () => {
   it('carries fifty boxes at most', () => {
     const boxes = Array.from({ length: 80 }, () => [0, 0, 1, 1] as const)
     const message = received(imageMessage({ ...image, boxes }))
+    expect(JSON.parse(message.MessageAttributes?.boxes?.StringValue ?? '')).toHaveLength(50)
     expect(parseMessage(message)).toMatchObject({ boxes: boxes.slice(0, 50) })
   })
 })
@@ -209,8 +210,8 @@ describe('what is no message of the protocol is unreadable, with the reason', ()
     [
       'a number that is empty',
       {
-        Body: '2.jpg',
-        MessageAttributes: { ...attributes({ run }), n: { DataType: 'Number', StringValue: ' ' } },
+        Body: '-1',
+        MessageAttributes: { ...attributes({ run }), count: { DataType: 'Number', StringValue: ' ' } },
       },
     ],
   ])('%s', (_, message) => {

@@ -24,7 +24,8 @@ const unavailable = () => new Failure('transient', 'ChangeMessageVisibilityBatch
 const rejected = (index: number, isSenderFault: boolean): RejectedEntry => ({
   index,
   isSenderFault,
-  reason: isSenderFault ? 'ReceiptHandleIsInvalid' : 'InternalError',
+  code: isSenderFault ? 'ReceiptHandleIsInvalid' : 'InternalError',
+  reason: 'SQS says no',
 })
 
 interface VisibilityChange {
@@ -102,7 +103,9 @@ describe('the heartbeat', () => {
       for (const [handle, at] of queue.visibleAt) if (at <= performance.now()) lapsed.push(handle)
     }
     expect(lapsed).toEqual([])
-    await held.release()
+    const released = held.release()
+    await elapse(60 * second)
+    await released
   })
 
   it('asks for ten at once, and for none that was extended lately', async () => {

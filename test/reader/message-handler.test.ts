@@ -113,8 +113,8 @@ function create({ isShared = false, reuseAnswers = true, minTextConfidence = 80 
 
 const line = (text: string, confidence = 99): TextLine => ({ text, confidence, polygon: [] })
 
-function answered(lines: TextLine[], { isNew = true, etag = 'e' as string | undefined } = {}): ImageText {
-  return { kind: 'answered', answer: { kind: 'answer', model: '3', content: lines }, etag, isNew }
+function answered(lines: TextLine[], { isNew = true } = {}): ImageText {
+  return { kind: 'answered', answer: { kind: 'answer', model: '3', content: lines }, etag: 'e', isNew }
 }
 
 const refused: ImageText = {
@@ -337,7 +337,7 @@ describe('what is kept with an outcome', () => {
     texts.read.mockResolvedValueOnce({ kind: 'failed', reason: 'gone' })
     await receive(create(), image(1))
     expect(outcomes()).toMatchObject([{ outcome: 'failed', reason: 'gone' }])
-    texts.read.mockResolvedValueOnce(answered([line('A')], { etag: undefined }))
+    texts.read.mockResolvedValueOnce({ ...answered([line('A')]), etag: undefined } as ImageText)
     await receive(create(), image(2))
     expect(database.prepare('SELECT * FROM answers').all()).toEqual([])
     expect(runs.get(run)).toMatchObject({ asked: 1, failed: 1 })
