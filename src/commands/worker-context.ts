@@ -13,6 +13,7 @@ import { StateDatabase } from '../state/database.ts'
 import { lockStateDirectory } from '../state/lock.ts'
 import { databasePath, type Role } from '../state/role.ts'
 import { detectorSchema, readerSchema, schemaVersion } from '../state/schema.ts'
+import { databaseError, isDatabaseFailure } from '../state/sqlite-errors.ts'
 import { diskWork, type WorkerContext } from '../state/worker.ts'
 
 const schemas = { detector: detectorSchema, reader: readerSchema }
@@ -43,16 +44,22 @@ export async function runWorker(
   const host = { settings, log, manager, outages, shutdown, isInteractive }
   const waitForSpace = spaceWaiter(host)
   const lock = lockStateDirectory(settings.stateDir, role)
+  // Nobody who waits for space reports that there is some again: without a report for a while there is.
+  const disk = setInterval(() => outages.succeeded(diskWork), 1000)
   const clients = createClients(settings)
   try {
     const database = await openDatabase(role, settings.stateDir, shutdown.graceful, waitForSpace)
     const credentialsMs = isInteractive || areCredentialsFixed(process.env) ? 0 : Number.POSITIVE_INFINITY
     try {
       await work({ ...host, clients, database, waitForSpace, credentialsMs })
+    } catch (error) {
+      // A corrupt page that nobody has read before shows in the middle of the work.
+      throw isDatabaseFailure(error) ? databaseError(databasePath(settings.stateDir, role), error) : error
     } finally {
       await database.close()
     }
   } finally {
+    clearInterval(disk)
     clients.close()
     lock.release()
   }
@@ -70,7 +77,7 @@ function spaceWaiter({
   shutdown,
 }: Pick<WorkerContext, 'outages' | 'manager' | 'shutdown'>): WaitForSpace {
   return async (path) => {
-    const sentence = `disk full, cannot write ${path}`
+    const sentence = `disk full, cannot write ${path}: waiting for free space`
     outages.wait(diskWork, sentence, { atOnce: true })
     manager.status(sentence)
     manager.alive()

@@ -9,7 +9,7 @@ import { AnswerStore } from '../state/answers.ts'
 import { DailyLimitReached } from '../state/calls.ts'
 import { type DetectorRunRow, DetectorRuns, type RunSettings } from '../state/detector-runs.ts'
 import { readMeta, writeMeta } from '../state/meta.ts'
-import { diskWork, type WorkerContext } from '../state/worker.ts'
+import type { WorkerContext } from '../state/worker.ts'
 import { isSameRun, resumeOrAbandonRuns } from './earlier-runs.ts'
 import type { KeptLabels } from './labels.ts'
 import type { Listing } from './listing.ts'
@@ -36,8 +36,7 @@ const startConfirmationMs = 2_000
  */
 export async function detect(context: WorkerContext, options: DetectOptions): Promise<void> {
   const progress = new Progress(context)
-  const { manager, outages } = context
-  const disk = setInterval(() => outages.succeeded(diskWork), 1000)
+  const { manager } = context
   try {
     await new Detection(context, options, progress).run()
   } catch (error) {
@@ -50,7 +49,6 @@ export async function detect(context: WorkerContext, options: DetectOptions): Pr
   } finally {
     manager.stopping()
     progress.end()
-    clearInterval(disk)
   }
 }
 

@@ -47,11 +47,15 @@ export class OutageLog {
    * @param options.sinceMs how long the attempt that failed had been waiting
    */
   report(what: string, failure: Failure, options: { sinceMs?: number } = {}): void {
-    this.wait(what, failureSentence(what, failure), options)
+    this.#report(what, failureSentence(what, failure), { ...options, suffix: '; retrying' })
   }
 
-  /** Reports a wait that is not a failure: a full disk, a daily limit. */
-  wait(what: string, sentence: string, { sinceMs = 0, atOnce = false } = {}): void {
+  /** Reports a wait that is not a failure of a request, in one sentence: a full disk, a daily limit. */
+  wait(what: string, sentence: string, options: { atOnce?: boolean } = {}): void {
+    this.#report(what, sentence, options)
+  }
+
+  #report(what: string, sentence: string, { sinceMs = 0, atOnce = false, suffix = '' }): void {
     const now = this.#now()
     const outage = this.#lasting(what, now) ?? this.#begin(what, now - sinceMs, sentence)
     outage.lastReportedAt = now
@@ -62,7 +66,7 @@ export class OutageLog {
         : now - outage.warnedAt >= repeatMs
     if (!isDue) return
     outage.warnedAt = now
-    this.#log.warn(`${sentence}; retrying`)
+    this.#log.warn(sentence + suffix)
   }
 
   /**

@@ -4,7 +4,7 @@ import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
 import { TaskPool } from '../flow/task-pool.ts'
 import { CallTally, DailyCalls } from '../state/calls.ts'
 import { ReaderRuns } from '../state/reader-runs.ts'
-import { diskWork, type WorkerContext } from '../state/worker.ts'
+import type { WorkerContext } from '../state/worker.ts'
 import { ForeignRuns } from './foreign-runs.ts'
 import { HeldMessages } from './held-messages.ts'
 import { IdleRuns } from './idle-runs.ts'
@@ -92,7 +92,6 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
     waitSeconds: options.once ? waitSeconds.once : waitSeconds.resident,
     retry: retryOf(context),
   })
-  const disk = setInterval(() => outages.succeeded(diskWork), 1000)
   log.info('the reader is ready', { queue: queue.url, bucket: settings.bucket, stateDir: settings.stateDir })
   try {
     coordinator.resume()
@@ -105,7 +104,6 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
     manager.stopping()
     shutdown.request()
     progress.end()
-    clearInterval(disk)
     clients.close()
     log.info('the reader has stopped')
   }

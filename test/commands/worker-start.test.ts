@@ -34,7 +34,7 @@ describe('a worker whose disk is full when it starts', () => {
     onTestFinished(() => disk.unmount())
     disk.fill()
     const worker = start(words, directory)
-    await worker.said(/WARN disk full, cannot write .*\.sqlite; retrying\n/)
+    await worker.said(/WARN disk full, cannot write .*\.sqlite: waiting for free space\n/)
     expect(await worker.stop()).toEqual({ code, signal: null })
     expect(worker.log).toMatch(last)
   })

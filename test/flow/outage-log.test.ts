@@ -161,7 +161,7 @@ describe('a wait', () => {
   const sentence = 'the limit of 5 calls a day is reached'
   it('may be reported at once', () => {
     outages.wait('call Rekognition', sentence, { atOnce: true })
-    expect(lines).toEqual([`warn ${sentence}; retrying`])
+    expect(lines).toEqual([`warn ${sentence}`])
     expect(outages.isWaiting).toBe(true)
   })
 
@@ -173,7 +173,7 @@ describe('a wait', () => {
     expect(outages.isWaiting).toBe(false)
     expect(outages.summary).toBeUndefined()
     outages.wait('read messages of another bucket', sentence, { atOnce: true })
-    expect(lines).toEqual([`warn ${sentence}; retrying`, `warn ${sentence}; retrying`])
+    expect(lines).toEqual([`warn ${sentence}`, `warn ${sentence}`])
   })
 
   it('that is reported again and again lasts', () => {
