@@ -9,7 +9,7 @@ import { defaultMaxImages, type WrittenReport, writeReport } from '../report/wri
 import { examples } from './examples.ts'
 
 export interface ReportOptions {
-  /** default: the run that was completed last */
+  /** default: the run that results.txt shows */
   run?: string
   /** default: report-RUN in the current directory */
   out?: string
@@ -27,7 +27,7 @@ export function addReport(program: Command): void {
   program
     .command('report')
     .description('write a web page of a run: every image with its boxes and text, statistics and charts')
-    .option('--run <id>', 'run to report on (default: the most recently completed)')
+    .option('--run <id>', 'run to report on (default: the one that results.txt shows)')
     .option('--out <directory>', 'directory for index.html and the images (default: report-RUN)')
     .option(
       '--max-images <number>',
@@ -38,7 +38,7 @@ export function addReport(program: Command): void {
     .addHelpText(
       'after',
       examples(
-        ['imgpipe report', 'the most recently completed run'],
+        ['imgpipe report', 'the run that results.txt shows'],
         ['imgpipe report --run 20261122T174500Z-3f9a --out /tmp/report', 'a specific run'],
       ),
     )

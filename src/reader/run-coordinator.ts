@@ -4,7 +4,7 @@ import { TaskPool } from '../flow/task-pool.ts'
 import type { Log } from '../host/log.ts'
 import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
 import type { ResultsHead } from '../results/format.ts'
-import { deleteRunFiles, publishRun, showLatest } from '../results/publish.ts'
+import { deleteRunFiles, publishRun, runDirectory, showLatest } from '../results/publish.ts'
 import type { StateDatabase } from '../state/database.ts'
 import type { OutcomeSource, ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 
@@ -41,8 +41,8 @@ export interface RunSharing {
  * counts; then it is published and takes no more outcomes. An abandoned run is closed without a result.
  *
  * With a single reader its database decides; with several (`sharing`) the objects of `resultsBucket` do, and the
- * database holds a copy. Runs are published one after the other, so that results.txt is the one of the run that was
- * published last.
+ * database holds a copy. Runs are published one after the other. results.txt is the one of the complete run that began last:
+ * a run that completes after a newer one is published in its directory only.
  */
 export class RunCoordinator {
   readonly #parts: CoordinatorParts
@@ -111,7 +111,8 @@ export class RunCoordinator {
     this.#current = row.seq
     const isFirst = await database.commit(() => {
       also(row.seq)
-      return row.state === 'open' && runs.addOutcome(row.seq, outcome, source)
+      // The run may have been closed since.
+      return runs.get(run)?.state === 'open' && runs.addOutcome(row.seq, outcome, source)
     })
     const within = this.#within.get(row.seq)
     if (!isFirst || !within || outcome.n > within.count) return
@@ -162,24 +163,32 @@ export class RunCoordinator {
 
   /** The run's results are in its directory: closes it and deletes what is older than `keepRuns`. */
   async close(row: ReaderRunRow, position?: number): Promise<void> {
-    const { runs, database, log, stateDir, keepRuns, onPublished } = this.#parts
+    const { runs, database, stateDir, keepRuns, onPublished } = this.#parts
     this.#within.delete(row.seq)
     this.#publishing.delete(row.seq)
     await database.commit(() => runs.setComplete(row.seq, position))
     const closed = runs.get(row.run) ?? row
-    const { texts, failed, asked, reused } = closed
-    const results = join(stateDir, 'results.txt')
-    log.info(`run ${row.run} is complete`, {
-      cars: closed.end?.count,
+    this.#logComplete(closed)
+    onPublished(closed)
+    await runs.deleteDetails()
+    await deleteRunFiles(stateDir, await runs.prune(keepRuns))
+  }
+
+  #logComplete(row: ReaderRunRow): void {
+    const { runs, log, stateDir } = this.#parts
+    const { run, end, texts, failed, asked, reused } = row
+    const shown = runs.latest()?.run ?? run
+    const isShown = shown === run
+    const results = join(isShown ? stateDir : runDirectory(stateDir, run), 'results.txt')
+    const note = isShown ? '' : `; results.txt goes on showing run ${shown}, which began later`
+    log.info(`run ${run} is complete${note}`, {
+      cars: end?.count,
       texts,
       failed,
       calls: asked,
       reused,
       results,
     })
-    onPublished(closed)
-    await runs.deleteDetails()
-    await deleteRunFiles(stateDir, await runs.prune(keepRuns))
   }
 
   /** Waits for publications that have begun. */
@@ -211,7 +220,8 @@ export class RunCoordinator {
     const row = runs.get(run)
     if (!row?.end || row.state !== 'open') return
     const head = this.head(row, row.end, Date.now())
-    await publishRun(stateDir, head, runs.outcomes(row.seq, row.end.count))
+    const outcomes = runs.outcomes(row.seq, row.end.count)
+    await publishRun(stateDir, head, outcomes, { isNewest: runs.isNewest(row.seq) })
     await this.close(row)
   }
 

@@ -163,7 +163,8 @@ export class SharedRuns implements RunSharing {
     } else if (row.state === 'open') {
       if (isKept) {
         const results = await exchange.results(run)
-        await coordinator.publishInTurn(() => publishCopy(stateDir, run, results))
+        const isNewest = runs.isNewest(row.seq)
+        await coordinator.publishInTurn(() => publishCopy(stateDir, run, results, { isNewest }))
       }
       await coordinator.close(row, position)
     }

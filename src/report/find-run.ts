@@ -13,8 +13,7 @@ export type RunSource =
   | { readonly kind: 'database'; readonly run: string }
 
 /**
- * The run with the ID `wanted`; by default the one that was published last, and if there is none, the newest unfinished
- * one. Published results are found without the database, too.
+ * The run with the ID `wanted`; by default the one that results.txt shows, and if there is none, the newest unfinished one. Published results are found without the database, too.
  *
  * @throws {ImgpipeError} `usage` when there is no such run or none at all, `permission` or `disk` when it cannot be read
  */
@@ -33,7 +32,7 @@ export async function findRun(stateDir: string, wanted?: string): Promise<RunSou
   throw wanted === undefined ? noRuns(stateDir) : noSuchRun(stateDir, wanted)
 }
 
-/** What the reader's database knows: the run that was published last, and the wanted or newest unfinished one. */
+/** What the reader's database knows: the run that results.txt shows, and the wanted or newest unfinished one. */
 function knownRuns(
   stateDir: string,
   wanted: string | undefined,

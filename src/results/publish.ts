@@ -1,5 +1,5 @@
 import { createReadStream, existsSync } from 'node:fs'
-import { copyFile, open, readFile, rename, rm } from 'node:fs/promises'
+import { copyFile, type FileHandle, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeDurableDirectory, syncDirectory } from '../host/directories.ts'
 import type { Outcome } from '../protocol/outcomes.ts'
@@ -18,14 +18,19 @@ export function runDirectory(stateDir: string, run: string): string {
   return join(stateDir, 'runs', run)
 }
 
-/** Writes and shows the results of a run. Whatever interrupts it, no file is ever seen half-written. */
+/**
+ * Writes the results of a run. Whatever interrupts it, no file is ever seen half-written.
+ *
+ * @param options.isNewest stateDir/results.txt shows them too
+ */
 export async function publishRun(
   stateDir: string,
   head: ResultsHead,
   outcomes: Iterable<Outcome>,
+  { isNewest = true } = {},
 ): Promise<void> {
   await writeRun(stateDir, head, outcomes)
-  await showRun(stateDir, head.run)
+  await showRun(stateDir, head.run, isNewest)
 }
 
 /** The same with results that were written elsewhere, byte for byte. */
@@ -33,15 +38,16 @@ export async function publishCopy(
   stateDir: string,
   run: string,
   results: { json: Buffer; text: Buffer },
+  { isNewest = true } = {},
 ): Promise<void> {
   const directory = runDirectory(stateDir, run)
   await makeDurableDirectory(directory)
-  await writeSynced(join(directory, temporary('results.json')), results.json)
-  await writeSynced(join(directory, temporary('results.txt')), results.text)
-  await showRun(stateDir, run)
+  await withFile(join(directory, temporary('results.json')), (file) => file.writeFile(results.json))
+  await withFile(join(directory, temporary('results.txt')), (file) => file.writeFile(results.text))
+  await showRun(stateDir, run, isNewest)
 }
 
-/** Writes the results of a run to temporary files, on the disk when it returns. @returns their contents */
+/** Writes the results of a run to temporary files, on the disk when it returns. */
 export async function writeRun(
   stateDir: string,
   head: ResultsHead,
@@ -49,23 +55,29 @@ export async function writeRun(
 ): Promise<void> {
   const directory = runDirectory(stateDir, head.run)
   await makeDurableDirectory(directory)
-  const json = await BufferedFile.create(join(directory, temporary('results.json')))
-  const text = await BufferedFile.create(join(directory, temporary('results.txt')))
-  try {
-    let isFirst = true
-    await json.write(resultsJsonStart(head))
-    for (const outcome of outcomes) {
-      await json.write(resultsJsonOutcome(outcome, isFirst))
-      if (outcome.outcome === 'text') await text.write(resultsLine(outcome))
-      isFirst = false
-    }
-    await json.write(resultsJsonEnd)
-    await json.sync()
-    await text.sync()
-  } finally {
-    await json.close()
-    await text.close()
+  await withFile(join(directory, temporary('results.json')), (json) =>
+    withFile(join(directory, temporary('results.txt')), (text) =>
+      writeOutcomes({ json, text }, head, outcomes),
+    ),
+  )
+}
+
+async function writeOutcomes(
+  files: { json: FileHandle; text: FileHandle },
+  head: ResultsHead,
+  outcomes: Iterable<Outcome>,
+): Promise<void> {
+  const [json, text] = [new BufferedFile(files.json), new BufferedFile(files.text)]
+  let isFirst = true
+  await json.write(resultsJsonStart(head))
+  for (const outcome of outcomes) {
+    await json.write(resultsJsonOutcome(outcome, isFirst))
+    if (outcome.outcome === 'text') await text.write(resultsLine(outcome))
+    isFirst = false
   }
+  await json.write(resultsJsonEnd)
+  await json.flush()
+  await text.flush()
 }
 
 /** What `writeRun` has written. */
@@ -103,13 +115,13 @@ export async function deleteRunFiles(stateDir: string, runs: readonly string[]):
 }
 
 /** Gives the temporary files their names; results.txt last, because a run that has one is finished. */
-async function showRun(stateDir: string, run: string): Promise<void> {
+async function showRun(stateDir: string, run: string, isNewest: boolean): Promise<void> {
   const directory = runDirectory(stateDir, run)
   for (const name of ['results.json', 'results.txt']) {
     await rename(join(directory, temporary(name)), join(directory, name))
   }
   await syncDirectory(directory)
-  await showLatest(stateDir, run)
+  if (isNewest) await showLatest(stateDir, run)
 }
 
 function temporary(path: string): string {
@@ -138,11 +150,12 @@ async function* chunks(path: string): AsyncGenerator<Buffer> {
   for await (const chunk of createReadStream(path)) yield chunk
 }
 
-async function writeSynced(path: string, content: Buffer): Promise<void> {
+/** Writes a file that anybody may read. @returns when it is on the disk, and closed */
+async function withFile(path: string, write: (file: FileHandle) => Promise<void>): Promise<void> {
   const file = await open(path, 'w', 0o644)
   try {
     await file.chmod(0o644)
-    await file.writeFile(content)
+    await write(file)
     await file.sync()
   } finally {
     await file.close()
@@ -151,36 +164,21 @@ async function writeSynced(path: string, content: Buffer): Promise<void> {
 
 /** A file that is written piece by piece through a buffer. */
 class BufferedFile {
-  readonly #file: Awaited<ReturnType<typeof open>>
+  readonly #file: FileHandle
   #pending: string[] = []
   #length = 0
 
-  static async create(path: string): Promise<BufferedFile> {
-    const file = await open(path, 'w', 0o644)
-    await file.chmod(0o644)
-    return new BufferedFile(file)
-  }
-
-  private constructor(file: Awaited<ReturnType<typeof open>>) {
+  constructor(file: FileHandle) {
     this.#file = file
   }
 
   async write(text: string): Promise<void> {
     this.#pending.push(text)
     this.#length += text.length
-    if (this.#length >= bufferedLength) await this.#flush()
+    if (this.#length >= bufferedLength) await this.flush()
   }
 
-  async sync(): Promise<void> {
-    await this.#flush()
-    await this.#file.sync()
-  }
-
-  close(): Promise<void> {
-    return this.#file.close()
-  }
-
-  async #flush(): Promise<void> {
+  async flush(): Promise<void> {
     await this.#file.appendFile(this.#pending.join(''))
     this.#pending = []
     this.#length = 0

@@ -12,8 +12,10 @@ export interface ReaderRunRow {
   /** ms since 1970 */
   readonly openedAt: number
   readonly end: RunEnd | undefined
-  /** position in the order of publication */
+  /** position in the order of publication on this reader */
   readonly published: number | undefined
+  /** position in the order of finished runs of the results bucket */
+  readonly position: number | undefined
   readonly publishedAt: number | undefined
   readonly recorded: number
   readonly texts: number
@@ -32,10 +34,13 @@ const pageSize = 1000
 const rememberClosedMs = 30 * 86_400_000
 
 /**
- * Closed runs in the order in which `keepRuns` keeps them: the one that results.txt shows, which need not be the one that
- * began last, then the newest.
+ * Runs whose results are here, the one that results.txt shows first: it began last. Of runs that began within the same
+ * second, the one that was finished last.
  */
-export const keptFirst = 'published IS (SELECT max(published) FROM runs) DESC, seq DESC'
+const newestPublished = 'FROM runs WHERE published IS NOT NULL ORDER BY begun DESC, published DESC'
+
+/** Closed runs in the order in which `keepRuns` keeps them: the one that results.txt shows, then those that began last. */
+export const keptFirst = `seq IS (SELECT seq ${newestPublished} LIMIT 1) DESC, begun DESC, seq DESC`
 
 /** The reader's runs and outcomes. Methods that write are for use inside a commit, but for those that return a promise. */
 export class ReaderRuns {
@@ -55,12 +60,16 @@ export class ReaderRuns {
     return this.#database.prepare("SELECT * FROM runs WHERE state = 'open' ORDER BY seq").all().map(parseRun)
   }
 
-  /** The run that was published last. */
+  /** The run that results.txt shows: of those that are complete, the one that began last, whenever it was completed. */
   latest(): ReaderRunRow | undefined {
-    const row = this.#database
-      .prepare('SELECT * FROM runs WHERE published IS NOT NULL ORDER BY published DESC LIMIT 1')
-      .get()
+    const row = this.#database.prepare(`SELECT * ${newestPublished} LIMIT 1`).get()
     return row && parseRun(row)
+  }
+
+  /** Whether results.txt shows a run as soon as it is complete: no complete run has begun later. */
+  isNewest(seq: number): boolean {
+    const newer = `SELECT 1 FROM runs WHERE published IS NOT NULL AND begun > (SELECT begun FROM runs WHERE seq = ?)`
+    return this.#database.prepare(newer).get(seq) === undefined
   }
 
   /** @returns the run's row, begun when its first message comes */
@@ -192,16 +201,23 @@ export class ReaderRuns {
   /**
    * The run's results are published: it takes no more outcomes.
    *
-   * @param position in the order of publication; default: behind all others
+   * @param position in the order of finished runs of the results bucket
    */
   setComplete(seq: number, position?: number): void {
     const now = Date.now()
     this.#database
       .prepare(
-        `UPDATE runs SET state = 'complete', waiting = NULL, published_at = ?, updated_at = ?,
-           published = coalesce(?, (SELECT coalesce(max(published), 0) + 1 FROM runs)) WHERE seq = ?`,
+        `UPDATE runs SET state = 'complete', waiting = NULL, published_at = ?, updated_at = ?, position = ?,
+           published = (SELECT coalesce(max(published), 0) + 1 FROM runs) WHERE seq = ?`,
       )
       .run(now, now, position ?? null, seq)
+  }
+
+  /** The run's results are gone: it stays closed, so that messages that come once more begin no new run. */
+  setDeleted(seq: number): void {
+    this.#database
+      .prepare("UPDATE runs SET state = 'complete', waiting = NULL, published = NULL WHERE seq = ?")
+      .run(seq)
   }
 
   setAbandoned(seq: number): void {
@@ -273,6 +289,7 @@ function parseRun(row: Record<string, unknown>): ReaderRunRow {
     openedAt: Number(row.opened_at),
     end: row.end === null ? undefined : JSON.parse(String(row.end)),
     published: optional(row.published),
+    position: optional(row.position),
     publishedAt: optional(row.published_at),
     recorded: Number(row.recorded),
     texts: Number(row.texts),

@@ -41,13 +41,13 @@ export class ReaderStatuses {
 
   /**
    * @param keepRuns closed runs beyond these are remembered, but their results are gone (ReaderRuns.prune)
-   * @returns the IDs of the newest runs, in the order of their first messages, newest first
+   * @returns the IDs of the newest runs, those that began last first
    */
   newestRuns(max: number | undefined, keepRuns: number): string[] {
     const kept = `SELECT seq FROM runs WHERE state <> 'open' ORDER BY ${keptFirst} LIMIT ?`
     const statement = this.#database.prepare(
       `SELECT run FROM runs WHERE (state = 'open' OR seq IN (${kept})) AND NOT (${deletedRun})
-       ORDER BY seq DESC LIMIT ?`,
+       ORDER BY begun DESC, seq DESC LIMIT ?`,
     )
     return this.#database.read(() => statement.all(keepRuns, max ?? -1)).map(({ run }) => String(run))
   }

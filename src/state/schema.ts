@@ -4,7 +4,7 @@
  */
 
 /** Changes with every change of a table. */
-export const schemaVersion = 2
+export const schemaVersion = 3
 
 const common = `
 -- What was paid for: Rekognition's answer about an image, kept until the object is replaced or gone.
@@ -107,6 +107,9 @@ CREATE INDEX answers_by_use ON answers (used_by);
 CREATE TABLE runs (
   seq INTEGER PRIMARY KEY,
   run TEXT NOT NULL UNIQUE,
+  -- when it began, by its ID: UTC start of its detector; of a foreign run, of its first message on this reader. The order
+  -- of runs, and the same on every reader: results.txt shows the complete run that began last.
+  begun TEXT NOT NULL GENERATED ALWAYS AS (substr(replace(run, 'foreign-', ''), 1, 16)) VIRTUAL,
   state TEXT NOT NULL CHECK (state IN ('open', 'complete', 'abandoned')),
   is_foreign INTEGER NOT NULL DEFAULT 0,
   -- the "-1" of a foreign run has come; it does not say how many there are
@@ -114,8 +117,10 @@ CREATE TABLE runs (
   opened_at INTEGER NOT NULL,
   -- RunEnd as JSON, once it is known; the first one holds
   end TEXT,
-  -- position in the order of publication
+  -- position in the order of publication on this reader; NULL when its results were deleted
   published INTEGER UNIQUE,
+  -- position in the order of finished runs of the results bucket; NULL when this reader worked alone
+  position INTEGER,
   published_at INTEGER,
   -- progress, for people
   recorded INTEGER NOT NULL DEFAULT 0,

@@ -90,7 +90,7 @@ describe('a run is complete when it has as many outcomes as its end counts', () 
   it('in any order, with repetitions, one after the other or at once', async () => {
     for (let seed = 0; seed < 12; seed++) {
       const random = new Random('order', seed)
-      const run = `run-${seed}`
+      const run = `run-${String(seed).padStart(2, '0')}`
       const count = random.between(1, 12)
       const events: (() => Promise<unknown>)[] = []
       for (let n = 1; n <= count; n++) {
@@ -164,6 +164,14 @@ describe('a run is complete when it has as many outcomes as its end counts', () 
     expect(shown()).toBe(resultsOf('a', 1))
     expect(runs.get('a')?.recorded).toBe(1)
     expect(publishedRuns()).toEqual(['a'])
+  })
+
+  it('also when it is closed while the outcome is on its way', async () => {
+    await record('a', 1)
+    const row = runs.get('a')
+    if (!row) throw new Error('the run has begun')
+    await Promise.all([coordinator.abandon(row, 'a test'), record('a', 2)])
+    expect(runs.get('a')).toMatchObject({ state: 'abandoned', recorded: 1 })
   })
 })
 
@@ -246,15 +254,14 @@ describe('the end of a run', () => {
 })
 
 describe('several runs', () => {
-  it('are published in turn; results.txt is the one that was published last', async () => {
+  it('are published in turn; results.txt is the one that began last', async () => {
     await Promise.all(['a', 'b', 'c'].map((run) => coordinator.recordEnd(run, end(2))))
     await Promise.all([1, 2].flatMap((n) => ['c', 'b', 'a'].map((run) => record(run, n))))
     await finish()
     expect(publishedRuns().toSorted()).toEqual(['a', 'b', 'c'])
     expect(published.map((row) => row.published)).toEqual([1, 2, 3])
-    const latest = publishedRuns().at(-1) ?? ''
-    expect(runs.latest()?.run).toBe(latest)
-    expect(shown()).toBe(resultsOf(latest, 2))
+    expect(runs.latest()?.run).toBe('c')
+    expect(shown()).toBe(resultsOf('c', 2))
     for (const run of ['a', 'b', 'c'])
       expect(readFileSync(join(runDirectory(files.stateDir, run), 'results.txt'), 'utf8')).toBe(
         resultsOf(run, 2),
@@ -270,7 +277,24 @@ describe('several runs', () => {
     expect(await coordinator.state('a', 1)).toBe('done')
     await coordinator.recordEnd('a', end(1))
     await finish()
-    expect(shown()).toBe(resultsOf('a', 1))
+    expect(publishedRuns()).toEqual(['b', 'a'])
+  })
+
+  it('that complete after a newer one are published in their directory only', async () => {
+    await record('a', 1)
+    await record('b', 1)
+    await coordinator.recordEnd('b', end(1))
+    await coordinator.recordEnd('a', end(1))
+    await finish()
+    expect(shown()).toBe(resultsOf('b', 1))
+    const own = join(runDirectory(files.stateDir, 'a'), 'results.txt')
+    expect(readFileSync(own, 'utf8')).toBe(resultsOf('a', 1))
+    const sentence = 'run a is complete; results.txt goes on showing run b, which began later'
+    expect(log.info).toHaveBeenCalledWith(sentence, expect.objectContaining({ results: own }))
+    rmSync(shownPath())
+    await start()
+    await finish()
+    expect(shown()).toBe(resultsOf('b', 1))
   })
 
   it('beyond keepRuns lose their files', async () => {
@@ -282,20 +306,21 @@ describe('several runs', () => {
     expect(await coordinator.state('a', 1)).toBe('done')
   })
 
-  it('keep the one that results.txt shows, although it began before all others', async () => {
+  it('keep the one that results.txt shows, whatever is completed or abandoned afterwards', async () => {
     keepRuns = 1
     await start()
-    await record('old', 1)
-    for (const run of ['b', 'c']) await coordinator.recordEnd(run, end(0))
+    await record('a', 1)
+    await record('c', 1)
+    await coordinator.recordEnd('c', end(1))
+    await coordinator.recordEnd('d', end(0, { abandoned: true }))
+    await coordinator.recordEnd('a', end(1))
+    await coordinator.recordEnd('b', end(0))
     await finish()
     expect(directories()).toEqual(['c'])
-    await coordinator.recordEnd('old', end(1))
-    await finish()
-    expect(directories()).toEqual(['old'])
     rmSync(shownPath())
     await start()
     await finish()
-    expect(shown()).toBe(resultsOf('old', 1))
+    expect(shown()).toBe(resultsOf('c', 1))
   })
 })
 
@@ -331,19 +356,19 @@ describe('the next process', () => {
   it.each(Object.keys(steps))(
     'publishes a run that was complete when the last one died: %s',
     async (name) => {
-      await coordinator.recordEnd('older', end(0))
+      await coordinator.recordEnd('0 older', end(0))
       await finish()
       await interrupt()
       await steps[name]?.()
       await start()
       await finish()
       expect(shown()).toBe(resultsOf('a', 2))
-      expect(publishedRuns()).toEqual(['older', 'a'])
+      expect(publishedRuns()).toEqual(['0 older', 'a'])
       expect(row()).toMatchObject({ state: 'complete', published: 2 })
       expect(countRows('outcomes')).toBe(0)
       await start()
       await finish()
-      expect(publishedRuns()).toEqual(['older', 'a'])
+      expect(publishedRuns()).toEqual(['0 older', 'a'])
     },
   )
 
@@ -372,7 +397,7 @@ describe('the next process', () => {
   })
 
   it('shows the latest results and deletes the details, when the last one died before', async () => {
-    await coordinator.recordEnd('older', end(0))
+    await coordinator.recordEnd('0 older', end(0))
     await finish()
     await interrupt()
     await publishRun(files.stateDir, head(), runs.outcomes(row().seq, 2))
@@ -382,7 +407,7 @@ describe('the next process', () => {
     await finish()
     expect(shown()).toBe(resultsOf('a', 2))
     expect(countRows('outcomes')).toBe(0)
-    expect(publishedRuns()).toEqual(['older'])
+    expect(publishedRuns()).toEqual(['0 older'])
   })
 
   it('starts although somebody has deleted the files of the latest run', async () => {

@@ -33,11 +33,11 @@ async function read(stateDir: string, maxImages = many) {
 }
 
 describe('which run', () => {
-  test('the one that was published last, whatever the clocks and IDs say and whatever is unfinished', async () => {
+  test('the one that results.txt shows: it began last, whenever it was published and whatever is unfinished', async () => {
     const stateDir = await temporaryDirectory()
     await publish(stateDir, runB, runC, runA)
     await writeUnfinished(stateDir, runD, [])
-    expect(await findRun(stateDir)).toEqual({ kind: 'results', run: runA, path: resultsPath(stateDir, runA) })
+    expect(await findRun(stateDir)).toEqual({ kind: 'results', run: runC, path: resultsPath(stateDir, runC) })
   })
 
   test.each([

@@ -125,6 +125,22 @@ describe('publishing a run', () => {
     expect(contentOf('a', 'results.txt')).toBe('1.jpg: A\n')
   })
 
+  it('that is not the newest shows nothing of it', async () => {
+    const results = { json: Buffer.from('{}'), text: Buffer.from('1.jpg: C') }
+    await publishRun(stateDir, head('b'), [text(1, 'B')])
+    await publishRun(stateDir, head('a'), [text(1, 'A')], { isNewest: false })
+    await publishCopy(stateDir, 'c', results, { isNewest: false })
+    expect(shown()).toBe('1.jpg: B\n')
+    expect(contentOf('a', 'results.txt')).toBe('1.jpg: A\n')
+    expect(contentOf('c', 'results.txt')).toBe('1.jpg: C')
+  })
+
+  it('leaves no file open when one of them cannot be created', async () => {
+    mkdirSync(join(runDirectory(stateDir, 'a'), 'results.txt.tmp'), { recursive: true })
+    await expect(writeRun(stateDir, head('a'), [])).rejects.toThrow('EISDIR')
+    expect(openFiles()).toEqual([])
+  })
+
   it('can be repeated, from any step at which it was interrupted', async () => {
     const directory = runDirectory(stateDir, 'a')
     const interrupted: (() => Promise<void> | void)[] = [

@@ -99,19 +99,39 @@ describe('a run', () => {
     expect(runs.get('foreign')?.isForeign).toBe(true)
   })
 
-  it('that was published last is the latest, whenever it began', async () => {
+  it('that began last is shown, whenever it was completed', async () => {
+    const older = await runs.begin('20261122T174500Z-zzzz')
     expect(runs.latest()).toBeUndefined()
-    await runs.begin('a')
-    await close('b')
-    expect(runs.latest()?.run).toBe('b')
+    expect(runs.isNewest(older.seq)).toBe(true)
+    await close('20261122T174501Z-aaaa')
+    expect(runs.isNewest(older.seq)).toBe(false)
+    await close(older.run)
+    expect(runs.latest()).toMatchObject({ run: '20261122T174501Z-aaaa', published: 1 })
+    expect(runs.get(older.run)).toMatchObject({ published: 2, publishedAt: expect.any(Number) })
+    const abandoned = await runs.begin('20261122T174502Z-aaaa')
+    await database.commit(() => runs.setAbandoned(abandoned.seq))
+    expect(runs.latest()?.run).toBe('20261122T174501Z-aaaa')
+  })
+
+  it('of another implementation began with its first message on this reader', async () => {
+    await close('20261122T174501Z-aaaa')
+    await close('foreign-20261122T174502Z-aaaa')
+    await close('foreign-20261122T174500Z-aaaa')
+    expect(runs.latest()?.run).toBe('foreign-20261122T174502Z-aaaa')
+  })
+
+  it('of those that began within a second is the one that was finished last', async () => {
+    for (const name of ['bbbb', 'cccc', 'aaaa']) await close(`20261122T174500Z-${name}`)
+    expect(runs.latest()?.run).toBe('20261122T174500Z-aaaa')
+  })
+
+  it('has its own place in the order of this reader, whatever its place in the results bucket', async () => {
     await close('a')
-    expect(runs.latest()).toMatchObject({ run: 'a', published: 2, publishedAt: expect.any(Number) })
+    await close('b', 1)
     await close('c', 7)
     await close('d')
-    expect(runs.latest()).toMatchObject({ run: 'd', published: 8 })
-    const { seq } = await runs.begin('e')
-    await database.commit(() => runs.setAbandoned(seq))
-    expect(runs.latest()?.run).toBe('d')
+    expect(['a', 'b', 'c', 'd'].map((run) => runs.get(run)?.published)).toEqual([1, 2, 3, 4])
+    expect(['a', 'b', 'c', 'd'].map((run) => runs.get(run)?.position)).toEqual([undefined, 1, 7, undefined])
   })
 
   it('keeps what is shown of its progress', async () => {
@@ -292,20 +312,21 @@ describe('closed runs', () => {
       expect(database.prepare(`SELECT * FROM ${table}`).all()).toEqual([])
   })
 
-  it('keep the one that results.txt shows, whenever it began', async () => {
-    await runs.begin('a')
-    for (const run of ['b', 'c', 'd']) await close(run)
-    await close('a')
-    expect((await runs.prune(1)).sort()).toEqual(['b', 'c', 'd'])
-    expect((await runs.prune(2)).sort()).toEqual(['b', 'c'])
-    expect(runs.latest()?.run).toBe('a')
+  it('keep the one that results.txt shows, then those that began last', async () => {
+    for (const run of ['d', 'b', 'a']) await close(run)
+    for (const run of ['e', 'f']) {
+      const { seq } = await runs.begin(run)
+      await database.commit(() => runs.setAbandoned(seq))
+    }
+    expect((await runs.prune(1)).sort()).toEqual(['a', 'b', 'e', 'f'])
+    expect((await runs.prune(4)).sort()).toEqual(['a'])
+    expect(runs.latest()?.run).toBe('d')
   })
 
   it('take along the answers that no kept run has used', async () => {
     const answers = new AnswerStore<string>(database, 'bucket', 'DetectText')
     const open = await runs.begin('open')
-    await runs.begin('a')
-    const seqs = { open: open.seq, b: await close('b'), c: await close('c'), a: await close('a') }
+    const seqs = { open: open.seq, b: await close('b'), c: await close('c'), d: await close('d') }
     const answer = { kind: 'answer', model: '3', content: '' } as const
     await database.commit(() => {
       for (const [key, seq] of Object.entries(seqs))
@@ -315,10 +336,10 @@ describe('closed runs', () => {
     })
     const kept = () => [...answers.between({ prefix: '', after: '', last: undefined })].map(({ key }) => key)
     await runs.prune(100)
-    expect(kept()).toEqual(['a', 'b', 'c', 'open', 'used again'])
+    expect(kept()).toEqual(['b', 'c', 'd', 'open', 'used again'])
     await runs.prune(2)
-    expect(kept()).toEqual(['a', 'c', 'open', 'used again'])
+    expect(kept()).toEqual(['c', 'd', 'open', 'used again'])
     await runs.prune(1)
-    expect(kept()).toEqual(['a', 'open'])
+    expect(kept()).toEqual(['d', 'open'])
   })
 })
