@@ -70,14 +70,17 @@ export function stderrLog(level: LogLevel, toJournal: boolean): Log {
   return createLog({ level, toJournal, write: (line) => process.stderr.write(line) })
 }
 
-/** A full disk is waited for as long as it takes; the wait is reported, and counts as life. */
+/** A full disk or a locked database is waited for as long as it takes; the wait is reported, and counts as life. */
 function spaceWaiter({
   outages,
   manager,
   shutdown,
 }: Pick<WorkerContext, 'outages' | 'manager' | 'shutdown'>): WaitForSpace {
-  return async (path) => {
-    const sentence = `disk full, cannot write ${path}: waiting for free space`
+  return async (path, obstacle) => {
+    const sentence =
+      obstacle === 'full'
+        ? `disk full, cannot write ${path}: waiting for free space`
+        : `database ${path} is locked by another program: waiting`
     outages.wait(diskWork, sentence, { atOnce: true })
     manager.status(sentence)
     manager.alive()
@@ -97,7 +100,7 @@ async function openDatabase(
   try {
     return await StateDatabase.open({ path, schema: schemas[role], version: schemaVersion, waitForSpace })
   } catch (error) {
-    // Only a full disk is waited for.
+    // Only a full disk and a locked database are waited for.
     throw graceful.aborted ? new ShutdownError() : error
   }
 }

@@ -1,10 +1,11 @@
 import type { Clients } from '../aws/clients.ts'
 import type { ListedObject } from '../aws/s3.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
 import { addCounts } from '../protocol/outcomes.ts'
 import type { Answer, AnswerStore } from '../state/answers.ts'
 import type { CallTally, DailyCalls } from '../state/calls.ts'
 import type { StateDatabase } from '../state/database.ts'
-import type { Car, DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
+import type { Car, DetectorRunRow, DetectorRuns, NewCar } from '../state/detector-runs.ts'
 import { askedConfidence, decide, type KeptLabels, LabelSightings } from './labels.ts'
 import { ListingWindow } from './listing.ts'
 import type { Progress } from './progress.ts'
@@ -23,8 +24,8 @@ export interface RunRecorderParts {
 const checkpointMs = 1000
 
 /**
- * Makes a run durable: decisions with the answers that they follow from, failures, checkpoints, the end. Numbers are given
- * to cars in the order of their commits, so they have no gaps.
+ * Makes a run durable: decisions with the answers that they follow from, failures, checkpoints, the end. What is counted
+ * here follows the database: a counter goes up when the commit has resolved, and cars get their numbers inside of it.
  */
 export class RunRecorder {
   /** labels of the images decided so far */
@@ -77,15 +78,9 @@ export class RunRecorder {
       await this.fail(object, answer.reason, isNew ? answer : undefined)
       return undefined
     }
-    const { row, runs } = this.#parts
-    this.sightings.add(answer.content, row.settings.label)
-    const car = this.#carOf(object, answer.content)
-    if (isNew || car) {
-      await this.#commit(() => {
-        if (isNew) this.#keep(object, answer)
-        if (car) runs.addCar(row.seq, car)
-      })
-    }
+    this.sightings.add(answer.content, this.#parts.row.settings.label)
+    const car = await this.#record(object, answer, isNew)
+    if (car) this.#cars++
     this.#count()
     return car
   }
@@ -93,15 +88,19 @@ export class RunRecorder {
   /** @param refusal Rekognition's answer, when it was paid for just now */
   async fail(object: ListedObject, reason: string, refusal?: Answer<KeptLabels>): Promise<void> {
     const { row, runs } = this.#parts
-    this.#failed++
     await this.#commit(() => {
       if (refusal) this.#keep(object, refusal)
       runs.addFailure(row.seq, { key: object.key, reason })
     })
+    this.#failed++
     this.#count()
   }
 
-  /** Every image is decided: from now on the run has this end, whatever happens. */
+  /**
+   * Every image is decided: from now on the run has this end, whatever happens.
+   *
+   * @throws {ImgpipeError} `disk` when a number is missing, which readers would wait for without end
+   */
   async fixEnd(): Promise<void> {
     await this.#writeState('ended')
   }
@@ -128,12 +127,26 @@ export class RunRecorder {
     })
   }
 
-  #carOf({ key, etag, size }: ListedObject, labels: KeptLabels): Car | undefined {
+  async #record(
+    object: ListedObject,
+    answer: Answer<KeptLabels> & { kind: 'answer' },
+    isNew: boolean,
+  ): Promise<Car | undefined> {
+    const { row, runs } = this.#parts
+    const car = this.#carOf(object, answer.content)
+    if (!isNew && !car) return undefined
+    return this.#commit(() => {
+      if (isNew) this.#keep(object, answer)
+      return car && { ...car, n: runs.addCar(row.seq, car) }
+    })
+  }
+
+  #carOf({ key, etag, size }: ListedObject, labels: KeptLabels): NewCar | undefined {
     const { label, minConfidence } = this.#parts.row.settings
     const decision = decide(labels, label, minConfidence)
     if (!decision.isCar) return undefined
     const { confidence, boxes } = decision
-    return { n: ++this.#cars, key, etag, sizeBytes: size, confidence, boxes }
+    return { key, etag, sizeBytes: size, confidence, boxes }
   }
 
   /** Inside a commit. An object without an ETag cannot be recognised again. */
@@ -156,6 +169,7 @@ export class RunRecorder {
   #writeState(state: 'ended' | 'done'): Promise<void> {
     const { row, runs } = this.#parts
     return this.#commit(() => {
+      if (state === 'ended' && !runs.isNumberedWithoutGaps(row.seq)) throw gapError(row.run)
       this.#writeCheckpoint()
       runs.setState(row.seq, state)
     })
@@ -175,7 +189,14 @@ export class RunRecorder {
     })
   }
 
-  async #commit(write: () => void): Promise<void> {
-    await this.#parts.database.commit(write)
+  #commit<T>(write: () => T): Promise<T> {
+    return this.#parts.database.commit(write)
   }
+}
+
+function gapError(run: string): ImgpipeError {
+  return new ImgpipeError(
+    'disk',
+    `The database has lost images of run ${run}, so that no reader could complete it: start "imgpipe detect --fresh", which abandons the run.`,
+  )
 }

@@ -2,8 +2,11 @@ import { ImgpipeError } from './exit-codes.ts'
 
 const fullCodes = new Set(['ENOSPC', 'EDQUOT'])
 
-/** Decides what a full disk means: `retry` after a pause, or `stop` when the process shuts down. */
-export type WaitForSpace = (path: string) => Promise<'retry' | 'stop'>
+/** Why a file cannot be written for now: the disk is full, or another program has locked the database. */
+export type WriteObstacle = 'full' | 'locked'
+
+/** Decides what an obstacle means: `retry` after a pause, or `stop` when the process shuts down. */
+export type WaitForSpace = (path: string, obstacle: WriteObstacle) => Promise<'retry' | 'stop'>
 
 export function isDiskFull(error: unknown): boolean {
   return error instanceof Error && 'code' in error && fullCodes.has(String(error.code))
@@ -24,7 +27,7 @@ export async function retryOnFullDisk<T>(
       return await write()
     } catch (error) {
       if (!(error instanceof Error && 'syscall' in error)) throw error
-      if (!isDiskFull(error) || (await waitForSpace(path)) === 'stop') throw diskError(path, error)
+      if (!isDiskFull(error) || (await waitForSpace(path, 'full')) === 'stop') throw diskError(path, error)
     }
   }
 }

@@ -2,13 +2,13 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { WaitForSpace } from '../host/disk.ts'
 import { sleep } from '../host/shutdown.ts'
 import { openReader, openWriter } from './open-database.ts'
-import { databaseError, isDatabaseFailure, isOutOfSpace } from './sqlite-errors.ts'
+import { databaseError, isDatabaseFailure, writeObstacle } from './sqlite-errors.ts'
 
 // A worker's state, in one SQLite database with group commit.
 //
 // idle ── commit() ──► lingering ── 2 ms ──► committing ── COMMIT has returned ──► pausing ──► idle, or committing again
 //                                              │     ▲
-//                              no space left:  ▼     │ 'retry'
+//                    no space left, or locked: ▼     │ 'retry'
 //                                            waiting ┘  ── 'stop' ──► every pending write is rejected
 //
 // SQLite works on the event loop's thread, and a commit takes as long as the disk takes to sync. The pause is four times
@@ -71,7 +71,7 @@ export class StateDatabase {
 
   /**
    * Opens or creates the database; its directory must exist, and the caller holds the state directory's lock. Waits
-   * while the disk is full.
+   * while the disk is full or another program has locked the database.
    *
    * @throws {ImgpipeError} `disk` when the file is corrupt, of another schema version or cannot be used, and when
    *   `waitForSpace` says 'stop'
@@ -82,8 +82,8 @@ export class StateDatabase {
       try {
         return new StateDatabase(openWriter(path, schema, version), path, waitForSpace)
       } catch (error) {
-        if (!isOutOfSpace(path, error) || (await waitForSpace(path)) === 'stop')
-          throw databaseError(path, error)
+        const obstacle = writeObstacle(path, error)
+        if (!obstacle || (await waitForSpace(path, obstacle)) === 'stop') throw databaseError(path, error)
       }
     }
   }
@@ -149,7 +149,7 @@ export class StateDatabase {
     }
   }
 
-  /** Commits what is pending, then closes. Idempotent. On a full disk it ends when `waitForSpace` says 'stop'. */
+  /** Commits what is pending, then closes. Idempotent. What waits for space ends when `waitForSpace` says 'stop'. */
   async close(): Promise<void> {
     this.#closing.abort()
     await this.#committing
@@ -216,13 +216,15 @@ export class StateDatabase {
       this.#pending.splice(this.#pending.indexOf(error.write), 1)
       return error.write.reject(error.cause)
     }
-    if (await this.#hasSpaceAgain(error)) return
+    if (await this.#isPassable(error)) return
     const failure = databaseError(this.#path, error)
     for (const write of this.#pending.splice(0)) write.reject(failure)
   }
 
-  async #hasSpaceAgain(error: unknown): Promise<boolean> {
-    if (!isOutOfSpace(this.#path, error)) return false
-    return (await this.#waitForSpace?.(this.#path).catch(() => 'stop')) === 'retry'
+  /** Waits for an obstacle to pass. @returns whether the writes are to be tried again */
+  async #isPassable(error: unknown): Promise<boolean> {
+    const obstacle = writeObstacle(this.#path, error)
+    if (!obstacle) return false
+    return (await this.#waitForSpace?.(this.#path, obstacle).catch(() => 'stop')) === 'retry'
   }
 }

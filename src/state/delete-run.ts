@@ -65,17 +65,22 @@ function unfinished(run: string, role: Role): ImgpipeError {
   return new ImgpipeError('usage', `Run ${run} is not finished on this host's ${role}: ${remedy}.`)
 }
 
+/** The worker's own commits are short: a database that is locked for longer is another program's. */
+const maxLockWaits = 5
+
 /** A closed run stays closed, so that what was checked above still holds. */
 async function withWriter(
   stateDir: string,
   role: Role,
   write: (database: StateDatabase) => Promise<void>,
 ): Promise<void> {
+  let lockWaits = 0
   const database = await StateDatabase.open({
     path: databasePath(stateDir, role),
     schema: role === 'detector' ? detectorSchema : readerSchema,
     version: schemaVersion,
-    waitForSpace: async () => 'stop',
+    waitForSpace: async (_, obstacle) =>
+      obstacle === 'locked' && ++lockWaits < maxLockWaits ? 'retry' : 'stop',
   })
   try {
     await write(database)

@@ -53,9 +53,13 @@ export interface DetectorRunRow extends Checkpoint {
   readonly requests: CallCounts
 }
 
-/** An image with the label. */
-export interface Car {
+/** An image with the label, and its number in the run. */
+export interface Car extends NewCar {
   readonly n: number
+}
+
+/** An image with the label; its number is given when it is committed. */
+export interface NewCar {
   readonly key: string
   readonly etag: string | undefined
   readonly sizeBytes: number | undefined
@@ -129,10 +133,25 @@ export class DetectorRuns {
     return new Set([...keys('cars'), ...keys('failures')])
   }
 
-  addCar(seq: number, { n, key, etag, sizeBytes, confidence, boxes }: Car): void {
-    this.#database
-      .prepare('INSERT INTO cars (run, n, key, etag, size, confidence, boxes) VALUES (?, ?, ?, ?, ?, ?, ?)')
-      .run(seq, n, key, etag ?? null, sizeBytes ?? null, confidence, JSON.stringify(boxes))
+  /**
+   * Gives a car the next number of its run. The transaction that adds it decides, so one that is rolled back leaves no gap.
+   *
+   * @returns the number, which holds once the commit has resolved
+   */
+  addCar(seq: number, { key, etag, sizeBytes, confidence, boxes }: NewCar): number {
+    const row = this.#database
+      .prepare(
+        `INSERT INTO cars (run, n, key, etag, size, confidence, boxes)
+         VALUES (?, (SELECT coalesce(max(n), 0) + 1 FROM cars WHERE run = ?), ?, ?, ?, ?, ?) RETURNING n`,
+      )
+      .get(seq, seq, key, etag ?? null, sizeBytes ?? null, confidence, JSON.stringify(boxes))
+    return Number(row?.n)
+  }
+
+  /** Whether every number up to the highest one is given: what the end of a run promises its readers. */
+  isNumberedWithoutGaps(seq: number): boolean {
+    const row = this.#database.prepare('SELECT count(*) AS count FROM cars WHERE run = ?').get(seq)
+    return Number(row?.count) === this.countCars(seq)
   }
 
   /** The highest number given: numbers have no gaps. */

@@ -5,7 +5,9 @@ import { ImgpipeError } from '../host/exit-codes.ts'
 import { databaseError, sqlite, sqliteCode, startAgain } from './sqlite-errors.ts'
 
 /** Others hold the database for moments only: readers while they recover a WAL that a killed worker left. */
-const busyTimeoutMs = 5000
+const readerBusyMs = 5000
+/** SQLite waits on the event loop's thread: a lock that lasts longer is waited for beside it (StateDatabase). */
+const writerBusyMs = 1000
 const fileMode = 0o644
 
 // Checkpoints come every 4 MB; a WAL that a long reading let grow is cut back by the next one.
@@ -24,7 +26,7 @@ const writerPragmas = `
  */
 export function openWriter(path: string, schema: string, version: number): DatabaseSync {
   createReadable(path)
-  const database = new DatabaseSync(path, { timeout: busyTimeoutMs })
+  const database = new DatabaseSync(path, { timeout: writerBusyMs })
   try {
     database.exec(writerPragmas)
     if (isEmpty(database)) createSchema(database, schema, version)
@@ -127,7 +129,7 @@ function walBytes(path: string): number | undefined {
 }
 
 function openLive(path: string): DatabaseSync {
-  return checked(new DatabaseSync(path, { readOnly: true, timeout: busyTimeoutMs }))
+  return checked(new DatabaseSync(path, { readOnly: true, timeout: readerBusyMs }))
 }
 
 function openImmutable(path: string): DatabaseSync {

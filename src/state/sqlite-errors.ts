@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs'
-import { isDiskFull } from '../host/disk.ts'
+import { isDiskFull, type WriteObstacle } from '../host/disk.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'
 
 /** Primary result codes, https://www.sqlite.org/rescode.html */
@@ -44,12 +44,18 @@ export function isDatabaseFailure(error: unknown): boolean {
   return code !== undefined && !statementCodes.has(code)
 }
 
+/** @returns what keeps the database from being written and may pass by itself; undefined for every other error */
+export function writeObstacle(path: string, error: unknown): WriteObstacle | undefined {
+  if (sqliteCode(error) === sqlite.busy) return 'locked'
+  return isOutOfSpace(path, error) ? 'full' : undefined
+}
+
 /**
  * SQLite reports a write that finds no space as SQLITE_FULL, but a quota, a file that cannot be created and an index
  * that cannot grow (`-shm`) as an I/O error or as "cannot open", and it does not pass the system's error on: then only a
  * write tells.
  */
-export function isOutOfSpace(path: string, error: unknown): boolean {
+function isOutOfSpace(path: string, error: unknown): boolean {
   const code = sqliteCode(error)
   if (code === undefined) return isDiskFull(error)
   if (code === sqlite.full) return true

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import { pauseAfterCommit, StateDatabase, type StateDatabaseOptions } from '../../src/state/database.ts'
 import { Script } from './script.ts'
 
@@ -283,19 +283,44 @@ test('a directory that does not exist', async () => {
   await expect(openDatabase()).rejects.toMatchObject({ reason: 'disk', message })
 })
 
-test('another program that locks the database is named as the cause', async () => {
-  const database = await openDatabase()
-  const script = new Script(`
-    import { DatabaseSync } from 'node:sqlite'
-    const database = new DatabaseSync('${path}')
-    database.exec('BEGIN IMMEDIATE')
-    report('locked')
-    setInterval(() => undefined, 1000)
-  `)
-  expect(await script.next()).toBe('locked')
-  const message = expect.stringContaining('is locked by another program')
-  await expect(database.commit(() => insert(database, 1))).rejects.toMatchObject({ reason: 'disk', message })
-  await script.kill()
-  await database.commit(() => insert(database, 1))
-  expect(numbers(database)).toEqual([1])
+describe('another program that locks the database', () => {
+  async function lock(): Promise<Script> {
+    const script = new Script(`
+      import { DatabaseSync } from 'node:sqlite'
+      const database = new DatabaseSync('${path}')
+      database.exec('BEGIN IMMEDIATE')
+      report('locked')
+      setInterval(() => undefined, 1000)
+    `)
+    expect(await script.next()).toBe('locked')
+    return script
+  }
+
+  it('is waited for: the writes are committed once, when it has ended', async () => {
+    const waits: unknown[] = []
+    let script: Script | undefined
+    const waitForSpace = async (...wait: unknown[]) => {
+      waits.push(wait)
+      await script?.kill()
+      return 'retry' as const
+    }
+    const database = await openDatabase({ waitForSpace })
+    script = await lock()
+    await Promise.all([1, 2].map((n) => database.commit(() => insert(database, n))))
+    expect(numbers(database)).toEqual([1, 2])
+    expect(waits).toEqual([[path, 'locked']])
+  })
+
+  it('is named as the cause when a shutdown ends the waiting', async () => {
+    const database = await openDatabase({ waitForSpace: async () => 'stop' })
+    const script = await lock()
+    const message = expect.stringContaining('is locked by another program')
+    await expect(database.commit(() => insert(database, 1))).rejects.toMatchObject({
+      reason: 'disk',
+      message,
+    })
+    await script.kill()
+    await database.commit(() => insert(database, 1))
+    expect(numbers(database)).toEqual([1])
+  })
 })

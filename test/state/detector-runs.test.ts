@@ -143,10 +143,23 @@ describe('cars', () => {
     const { seq: other } = await begin('b')
     await addCars(seq, 2)
     await addCars(other, 2)
-    await expect(database.commit(() => runs.addCar(seq, car(2, 'x.jpg')))).rejects.toThrow(/UNIQUE/)
     await expect(database.commit(() => runs.addCar(seq, car(3, '1.jpg')))).rejects.toThrow(/UNIQUE/)
     expect(runs.countCars(seq)).toBe(2)
     expect(runs.countCars(99)).toBe(0)
+  })
+
+  it('are numbered by the commit that adds them: one that fails leaves no gap', async () => {
+    const { seq } = await begin('a')
+    const add = (key: string) => database.commit(() => runs.addCar(seq, car(0, key)))
+    const failing = database.commit(() => {
+      runs.addCar(seq, car(0, 'lost'))
+      throw new Error('no commit')
+    })
+    const [, ...added] = await Promise.allSettled([failing, add('x'), add('y')])
+    expect(added).toMatchObject([{ value: 1 }, { value: 2 }])
+    expect(runs.isNumberedWithoutGaps(seq)).toBe(true)
+    database.prepare('DELETE FROM cars WHERE n = 1').run()
+    expect(runs.isNumberedWithoutGaps(seq)).toBe(false)
   })
 
   it('that SQS has not confirmed come in order and in parts', async () => {

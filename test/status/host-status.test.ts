@@ -135,7 +135,7 @@ it('a run counts what came after the last checkpoint, as far as the database kno
   const car = { etag: undefined, sizeBytes: 1, confidence: 99, boxes: [] }
   await state.database.commit(() => {
     for (let n = 1; n <= 4; n++) {
-      state.runs.addCar(seq, { ...car, n, key: `${n}.jpg` })
+      state.runs.addCar(seq, { ...car, key: `${n}.jpg` })
       state.runs.countAsked(seq)
     }
     state.runs.addFailure(seq, { key: '5.jpg', reason: 'empty' })
