@@ -3,11 +3,13 @@ import https from 'node:https'
 import { RekognitionClient } from '@aws-sdk/client-rekognition'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
-import type { AwsCredentialIdentity } from '@smithy/types'
+import type { AwsCredentialIdentity, HttpResponse } from '@smithy/types'
 import { CallCounter } from './call-counter.ts'
 import { credentialsProvider } from './credentials.ts'
 import type { Service } from './error-codes.ts'
+import { incompleteAnswer } from './errors.ts'
 import { maxInlineBytes } from './rekognition.ts'
+import { destroyBody } from './response-body.ts'
 
 /** The three services of one worker, and an account of the requests to them. */
 export interface Clients {
@@ -78,6 +80,7 @@ export function createClients({ region }: { region: string }, options: ClientOpt
     // A validated body is a stream that crashes the process when it breaks before anybody listens to it.
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
+  acceptOnlyS3(s3)
   // Without this the SDK sends to the host inside the queue's URL, whatever endpoint was set.
   const sqs = new SQSClient({ ...common(limits.sqs), useQueueUrlAsEndpoint: false })
   const rekognition = new RekognitionClient(common(limits.rekognition))
@@ -89,6 +92,27 @@ export function createClients({ region }: { region: string }, options: ClientOpt
     for (const client of [s3, sqs, rekognition]) client.destroy()
   }
   return { s3, sqs, rekognition, calls, close }
+}
+
+/**
+ * Every answer of S3 has its request ID, successes too. A proxy's or captive portal's page with status 200 has none, although
+ * it may have an ETag, and would pass for the object.
+ */
+function acceptOnlyS3(s3: S3Client): void {
+  s3.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        const result = await next(args)
+        const { statusCode, headers, body } = result.response as HttpResponse
+        if (statusCode >= 300 || headers['x-amz-request-id'] !== undefined) return result
+        destroyBody(body)
+        const operation = String(commandName).replace(/Command$/, '')
+        const contentType = headers['content-type'] ?? 'no content type'
+        const what = `the answer is not from AWS (${statusCode}, ${contentType}, no request ID)`
+        throw incompleteAnswer({ service: 's3', operation }, what)
+      },
+    { step: 'deserialize', priority: 'low', name: 'imgpipeAcceptOnlyS3' },
+  )
 }
 
 /** Never asked through a proxy: this machine, and what gives an instance or a container its credentials. */

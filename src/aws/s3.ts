@@ -208,7 +208,7 @@ export class S3Images {
 }
 
 const getContext = { service: 's3', operation: 'GetObject' } as const
-const noEtag = 'the answer has no ETag: it is not from S3'
+const noEtag = 'the answer has no ETag'
 const archiveClasses = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 
 function refusal(

@@ -5,6 +5,8 @@ import { ShutdownError } from '../../src/host/shutdown.ts'
 import { type Answer, type FakeRequest, FakeService, html, noShutdown, s3Error, xml } from './fake-service.ts'
 
 const etag = '"e1"'
+const ids = { 'x-amz-request-id': 'R1' }
+const fromS3 = { etag, ...ids }
 const bucket = 'njit-cs-643'
 
 function page(keys: string[], next: { truncated: boolean; token?: string }): Answer {
@@ -126,7 +128,6 @@ describe('listing', () => {
 
 describe('the bucket', () => {
   const region = { 'x-amz-bucket-region': 'eu-west-1', 'x-amz-request-id': 'R1' }
-  const ids = { 'x-amz-request-id': 'R1' }
 
   test.each<[string, Answer, string | undefined]>([
     ['200', { headers: region }, 'eu-west-1'],
@@ -179,7 +180,7 @@ describe('the bucket', () => {
 })
 
 describe('HEAD of an object', () => {
-  const headers = { etag, 'content-length': '7', 'x-amz-request-id': 'R1' }
+  const headers = { ...fromS3, 'content-length': '7' }
   test.each<[Record<string, string>, boolean]>([
     [{}, false],
     [{ 'x-amz-storage-class': 'STANDARD_IA' }, false],
@@ -205,7 +206,7 @@ describe('HEAD of an object', () => {
       s3Error(400, 'ExpiredToken'),
       'GetObject: the credentials have expired (400 ExpiredToken: said so)',
     ],
-    [403, { headers: { etag }, body: 'x' }, 'HeadObject: access denied (403, no error code)'],
+    [403, { headers: fromS3, body: 'x' }, 'HeadObject: access denied (403, no error code)'],
   ])('a refusal with %d is explained by GET', async (status, get, message) => {
     const answer = ({ method }: FakeRequest): Answer =>
       method === 'HEAD' ? { status, headers: { 'x-amz-request-id': 'R1' } } : get
@@ -215,7 +216,7 @@ describe('HEAD of an object', () => {
   })
 
   test('an answer without an ETag is not from S3', async () => {
-    await using fake = await FakeService.start(() => ({ headers: { 'content-length': '7' } }))
+    await using fake = await FakeService.start(() => ({ headers: { ...ids, 'content-length': '7' } }))
     const head = new S3Images(fake.clients.s3, noShutdown).head(bucket, 'k')
     await expect(head).rejects.toMatchObject({ kind: 'transient' })
   })
@@ -223,14 +224,14 @@ describe('HEAD of an object', () => {
 
 describe('download', () => {
   const bytes = 'image'
-  const chunked = { etag, 'transfer-encoding': 'chunked' }
+  const chunked = { ...fromS3, 'transfer-encoding': 'chunked' }
   const get = (answer: Answer, expected: { size: number; etag?: string }, options = {}) =>
     downloadFrom(answer, expected, options)
 
   test.each<[string, Answer]>([
-    ['with Content-Length', { headers: { etag }, body: bytes }],
+    ['with Content-Length', { headers: fromS3, body: bytes }],
     ['without it', (response) => response.writeHead(200, chunked).end(bytes)],
-    ['with a checksum', { headers: { etag, 'x-amz-checksum-crc32': 'AAAAAA==' }, body: bytes }],
+    ['with a checksum', { headers: { ...fromS3, 'x-amz-checksum-crc32': 'AAAAAA==' }, body: bytes }],
   ])('%s', async (_name, answer) => {
     const result = await get(answer, { size: 5, etag })
     expect(Buffer.from(result.bytes).toString()).toBe(bytes)
@@ -240,24 +241,24 @@ describe('download', () => {
   test.each<[string, Answer, { size: number; etag?: string }, string, string]>([
     [
       'another ETag',
-      { headers: { etag: '"e2"' }, body: 'other' },
+      { headers: { ...fromS3, etag: '"e2"' }, body: 'other' },
       { size: 5, etag },
       'subject',
       'was replaced',
     ],
-    ['no ETag', { body: bytes }, { size: 5 }, 'transient', 'no ETag'],
-    ['HTML', html(200), { size: 5 }, 'transient', 'no ETag'],
-    ['nothing', {}, { size: 5 }, 'transient', 'no ETag'],
+    ['no ETag', { headers: ids, body: bytes }, { size: 5 }, 'transient', 'no ETag'],
+    ['HTML', html(200), { size: 5 }, 'transient', 'not from AWS'],
+    ['nothing', {}, { size: 5 }, 'transient', 'not from AWS'],
     [
       'a shorter body',
-      { headers: { etag }, body: 'im' },
+      { headers: fromS3, body: 'im' },
       { size: 5, etag },
       'transient',
       '2 of 5 bytes are announced',
     ],
     [
       'a longer one',
-      { headers: { etag }, body: 'images' },
+      { headers: fromS3, body: 'images' },
       { size: 5 },
       'transient',
       '6 of 5 bytes are announced',
@@ -271,7 +272,7 @@ describe('download', () => {
     ],
     [
       'a body that is cut',
-      (response) => breakAfter(response, 'im', { etag, 'content-length': '5' }),
+      (response) => breakAfter(response, 'im', { ...fromS3, 'content-length': '5' }),
       { size: 5 },
       'transient',
       'reset',
@@ -290,7 +291,7 @@ describe('download', () => {
     ['a stalled body with a checksum', { 'x-amz-checksum-crc32': 'AAAAAA==' }],
   ])('%s ends by the limit of silence', async (_name, headers) => {
     const stalled: Answer = (response) => {
-      response.writeHead(200, { etag, 'content-length': '5', ...headers })
+      response.writeHead(200, { ...fromS3, 'content-length': '5', ...headers })
       response.write('im')
     }
     const download = get(stalled, { size: 5 }, { silenceMs: { s3: 300 } })
@@ -302,7 +303,7 @@ describe('download', () => {
 
   test('a slow body with progress does not', async () => {
     const slow: Answer = (response) => {
-      response.writeHead(200, { etag, 'content-length': '10' })
+      response.writeHead(200, { ...fromS3, 'content-length': '10' })
       let sent = 0
       const timer = setInterval(() => {
         response.write('x')
@@ -318,7 +319,7 @@ describe('download', () => {
   test('a forced shutdown in the middle of a body is a shutdown', async () => {
     const forced = new AbortController()
     const stalled: Answer = (response) => {
-      response.writeHead(200, { etag, 'content-length': '5' })
+      response.writeHead(200, { ...fromS3, 'content-length': '5' })
       response.write('im', () => forced.abort(new ShutdownError()))
     }
     await using fake = await FakeService.start(() => stalled)
@@ -329,8 +330,8 @@ describe('download', () => {
 
 describe('probe', () => {
   test.each<[string, Answer]>([
-    ['206', { status: 206, headers: { etag, 'content-range': 'bytes 0-0/5' }, body: 'i' }],
-    ['200 of the whole object', { headers: { etag }, body: 'x'.repeat(100_000) }],
+    ['206', { status: 206, headers: { ...fromS3, 'content-range': 'bytes 0-0/5' }, body: 'i' }],
+    ['200 of the whole object', { headers: fromS3, body: 'x'.repeat(100_000) }],
     ['an empty object', s3Error(416, 'InvalidRange')],
   ])('%s shows that reading works', async (_name, answer) => {
     await using fake = await FakeService.start(() => answer)
@@ -349,10 +350,29 @@ describe('probe', () => {
   })
 })
 
+describe('a page with status 200, as proxies and captive portals have it, is no answer of S3', () => {
+  const body = `<ListBucketResult><Name>${bucket}</Name><IsTruncated>false</IsTruncated></ListBucketResult>`
+  const headers = { etag, 'x-amz-bucket-region': 'eu-west-1', 'content-length': String(body.length) }
+  const operations: [string, (images: S3Images) => Promise<unknown>][] = [
+    ['HeadBucket', (images) => images.bucketRegion(bucket)],
+    ['ListObjectsV2', (images) => images.listPage({ bucket, prefix: '', after: '' })],
+    ['HeadObject', (images) => images.head(bucket, 'k')],
+    ['GetObject', (images) => images.download(bucket, 'k', { size: body.length, etag })],
+    ['GetObject', (images) => images.probe(bucket, 'k')],
+  ]
+  test.each(operations)('to %s', async (operation, send) => {
+    await using fake = await FakeService.start(() => ({ headers, body }))
+    await expect(send(new S3Images(fake.clients.s3, noShutdown))).rejects.toMatchObject({
+      kind: 'transient',
+      message: `${operation}: the answer is not from AWS (200, no content type, no request ID)`,
+    })
+  })
+})
+
 test('requests in flight are known, until the end of a body', async () => {
   const body = Promise.withResolvers<ServerResponse>()
   await using fake = await FakeService.start(() => (response) => {
-    response.writeHead(200, { etag, 'content-length': '5' })
+    response.writeHead(200, { ...fromS3, 'content-length': '5' })
     response.write('im', () => body.resolve(response))
   })
   const { calls, s3 } = fake.clients

@@ -87,7 +87,7 @@ describe('a bucket that cannot', () => {
     [
       'is answered by something else',
       { HeadBucket: html(200), ListObjectsV2: html(200) },
-      { reason: 'unavailable', detail: 'not a page of a listing', remedy: 'network' },
+      { reason: 'unavailable', detail: 'not from AWS', remedy: 'network' },
     ],
   ])('%s', async (_, answers, { reason, detail, remedy }) => {
     const { finding } = await check(answers)
