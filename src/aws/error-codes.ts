@@ -26,7 +26,8 @@ const wrongRegion: CodeMeaning = ['settings', 'the bucket is in another region']
 const noObject: CodeMeaning = ['subject', words.noObject]
 const noQueue: CodeMeaning = ['missing', 'the queue does not exist']
 const queueExists: CodeMeaning = ['settings', 'the queue exists with other attributes or cannot be seen']
-const invalidRequest: CodeMeaning = ['settings', 'the request is not valid for this service']
+/** Of a whole request; in the entry of a batch such a code is about the entry. */
+export const invalidRequest: CodeMeaning = ['settings', 'the request is not valid for this service']
 
 /**
  * Codes that any service may send (the services' pages "Common errors"; S3 and the query protocol have other names for the

@@ -1,5 +1,5 @@
 import type { BatchResultErrorEntry } from '@aws-sdk/client-sqs'
-import { meaningOf } from './error-codes.ts'
+import { invalidRequest, meaningOf } from './error-codes.ts'
 import { AwsError, sentence } from './errors.ts'
 
 /** An entry of a batch that was not processed, although the request was accepted. */
@@ -56,11 +56,14 @@ function rejectedEntry(operation: string, index: number, entry: BatchResultError
   return { index, code, reason, isSenderFault: SenderFault }
 }
 
-/** What SQS says about each entry of a batch may be about the queue: a permission, a key, the rate. */
+/**
+ * What SQS says about each entry of a batch may be about the queue: a permission, a key, the rate. A parameter that is not
+ * valid is one of the entry, however many have it: that is how SQS answers receipt handles that have expired.
+ */
 function throwCommonCause(operation: string, count: number, rejected: readonly RejectedEntry[]): void {
   const [first] = rejected
   if (!first || rejected.length < count || rejected.some(({ code }) => code !== first.code)) return
   const meaning = meaningOf('sqs', first.code)
-  if (!meaning || meaning[0] === 'subject') return
+  if (!meaning || meaning[0] === 'subject' || meaning === invalidRequest) return
   throw new AwsError(meaning[0], first.reason, { service: 'sqs', operation, status: 200, code: first.code })
 }

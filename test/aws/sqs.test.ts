@@ -102,6 +102,7 @@ describe('batches', () => {
     ['RequestThrottled', 'throttled'],
     ['InternalError', undefined],
     ['ReceiptHandleIsInvalid', undefined],
+    ['AWS.SimpleQueueService.NonExistentQueue', 'missing'],
   ])('all entries with %s: %s', async (code, kind) => {
     const Failed = ['0', '1', '2'].map((id) => failed(id, code, false))
     await using open = await queueThat(() => json(200, { Failed }))
@@ -109,6 +110,16 @@ describe('batches', () => {
     if (kind === undefined) expect(await deleted).toHaveLength(3)
     else await expect(deleted).rejects.toMatchObject({ kind, operation: 'DeleteMessageBatch' })
   })
+
+  test.each(['InvalidParameterValue', 'ReceiptHandleIsInvalid', 'MissingParameter'])(
+    'all entries with %s by their own fault, as expired receipt handles have it',
+    async (code) => {
+      const Failed = ['0', '1', '2'].map((id) => failed(id, code, true))
+      await using open = await queueThat(() => json(200, { Failed }))
+      for (const name of names)
+        expect(await operations[name](open.queue)).toMatchObject(Array(3).fill({ code, isSenderFault: true }))
+    },
+  )
 
   test.each(names)('%s: HTML is a failure', async (name) => {
     await using open = await queueThat(() => html(200))
