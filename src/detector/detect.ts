@@ -10,10 +10,10 @@ import { DailyLimitReached } from '../state/calls.ts'
 import { type DetectorRunRow, DetectorRuns, type RunSettings } from '../state/detector-runs.ts'
 import { readMeta, writeMeta } from '../state/meta.ts'
 import type { WorkerContext } from '../state/worker.ts'
-import { isSameRun, resumeOrAbandonRuns } from './earlier-runs.ts'
+import { resumeOrAbandonRuns, unchangedSince } from './earlier-runs.ts'
 import type { KeptLabels } from './labels.ts'
 import type { Listing } from './listing.ts'
-import { planLines, planOf, type RunPlan } from './plan.ts'
+import { planLines, planOf } from './plan.ts'
 import { Progress } from './progress.ts'
 import { createRun } from './run-factory.ts'
 
@@ -144,9 +144,9 @@ class Detection {
   async #begin(queueCreatedAt: number | undefined): Promise<DetectorRunRow | undefined> {
     const { settings, log } = this.#context
     const wanted = runSettings(settings)
-    const lastRun = this.#runs.lastDone(settings)
-    if (!this.#options.fresh && (await this.#isNothingNew(wanted, lastRun, queueCreatedAt))) {
-      log.info(`nothing new since run ${lastRun?.run}`)
+    const unchanged = this.#options.fresh ? undefined : await this.#unchangedRun(queueCreatedAt)
+    if (unchanged) {
+      log.info(`nothing new since run ${unchanged.run}`)
       return undefined
     }
     const fresh = this.#options.fresh || !settings.reuseAnswers
@@ -158,25 +158,19 @@ class Detection {
   }
 
   /** A first run has nothing to compare with: it starts at once, unless somebody waits for the estimate. */
-  async #isNothingNew(
-    wanted: RunSettings,
-    lastRun: DetectorRunRow | undefined,
-    queueCreatedAt: number | undefined,
-  ): Promise<boolean> {
+  async #unchangedRun(queueCreatedAt: number | undefined): Promise<DetectorRunRow | undefined> {
     const { settings, log, isInteractive, database } = this.#context
-    if (!isInteractive && !lastRun && this.#answers.anyKey(settings.prefix) === undefined) return false
+    const hasEarlier = this.#runs.lastDone(settings) ?? this.#answers.anyKey(settings.prefix)
+    if (!isInteractive && hasEarlier === undefined) return undefined
     this.#progress.phase(`planning: listing the bucket "${settings.bucket}"`)
     const plan = await planOf(this.#listing, { settings, answers: this.#answers, runs: this.#runs })
     this.#progress.total = plan.images
-    const isSameQueue = lastRun?.queueCreatedAt === queueCreatedAt
-    if (lastRun && isSameQueue && isSameRun(lastRun.settings, wanted) && this.#isUnchanged(plan)) return true
+    const unchanged = this.#options.all ? undefined : unchangedSince(this.#runs, settings, plan)
+    // A queue that was re-created has lost what its readers did not receive.
+    if (unchanged && unchanged.queueCreatedAt === queueCreatedAt) return unchanged
     const rate = Number(readMeta(database, 'rate-per-second') ?? 0)
     for (const line of planLines(plan, rate)) log.info(line)
-    return false
-  }
-
-  #isUnchanged(plan: RunPlan): boolean {
-    return !this.#options.all && this.#context.settings.reuseAnswers && plan.isSameSet && plan.calls === 0
+    return undefined
   }
 
   get #listing(): Listing {

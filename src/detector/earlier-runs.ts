@@ -1,5 +1,6 @@
 import { createClients } from '../aws/clients.ts'
 import { Queue } from '../aws/sqs.ts'
+import type { Settings } from '../config/schema.ts'
 import { Failure } from '../flow/failure.ts'
 import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'
@@ -12,6 +13,7 @@ import {
   runSettingKeys,
 } from '../state/detector-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
+import type { RunPlan } from './plan.ts'
 
 /** An old queue may be gone, or another account's by now: it is not worth more than this. */
 const abandonPolicy = { unavailableMs: 30_000, deniedMs: 0, missingMs: 0, credentialsMs: 0 }
@@ -19,6 +21,23 @@ const abandonPolicy = { unavailableMs: 30_000, deniedMs: 0, missingMs: 0, creden
 /** Whether two runs would come to the same, setting by setting. */
 export function isSameRun(a: RunSettings, b: RunSettings): boolean {
   return runSettingKeys.every((key) => a[key] === b[key])
+}
+
+/**
+ * The run since which nothing has changed: with the same settings it covered the same images, no answer is missing, and no
+ * later run over another part of the bucket, or over another bucket, has taken its place on the readers of the queue.
+ *
+ * @returns undefined when a run has something to do
+ */
+export function unchangedSince(
+  runs: Pick<DetectorRuns, 'lastDone' | 'lastSent'>,
+  settings: RunSettings & Pick<Settings, 'reuseAnswers'>,
+  plan: RunPlan,
+): DetectorRunRow | undefined {
+  const lastRun = runs.lastDone(settings)
+  if (!lastRun || lastRun.seq !== runs.lastSent(settings)?.seq) return undefined
+  const isSame = isSameRun(lastRun.settings, settings) && plan.isSameSet
+  return isSame && settings.reuseAnswers && plan.calls === 0 ? lastRun : undefined
 }
 
 /**

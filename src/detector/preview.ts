@@ -7,7 +7,7 @@ import { AnswerStore } from '../state/answers.ts'
 import { type DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import { readMeta } from '../state/meta.ts'
 import { withDatabase } from '../state/run-status.ts'
-import { isSameRun } from './earlier-runs.ts'
+import { isSameRun, unchangedSince } from './earlier-runs.ts'
 import type { KeptLabels } from './labels.ts'
 import { estimatedTextCalls, type KnownAnswers, planLines, planOf, type RunPlan } from './plan.ts'
 
@@ -36,27 +36,22 @@ export async function previewRun(
 ): Promise<RunPreview> {
   const { stateDir, bucket, prefix, maxImages } = settings
   const known = await readKnown(settings)
-  const { lastRun, failures } = known
+  const { lastRun, lastSent, failures } = known
   const listing = { images, bucket, prefix, maxImages, retry }
   const runs = {
     lastDone: () => lastRun,
+    lastSent: () => lastSent,
     *failures() {
       yield* failures
     },
   }
   const plan = await planOf(listing, { settings, answers: storedAnswers(stateDir, bucket), runs })
-  const isIdle =
-    lastRun !== undefined &&
-    isSameRun(lastRun.settings, settings) &&
-    settings.reuseAnswers &&
-    plan.isSameSet &&
-    plan.calls === 0
   return {
     plan,
     textCalls: estimatedTextCalls(plan),
     ratePerSecond: known.ratePerSecond,
     unfinishedRun: known.unfinishedRun,
-    unchangedSince: isIdle && known.unfinishedRun === undefined ? lastRun.run : undefined,
+    unchangedSince: known.unfinishedRun === undefined ? unchangedSince(runs, settings, plan)?.run : undefined,
   }
 }
 
@@ -92,19 +87,29 @@ export function previewRecord({ plan, textCalls, ratePerSecond, ...runs }: RunPr
 
 interface Known {
   readonly lastRun: DetectorRunRow | undefined
+  readonly lastSent: DetectorRunRow | undefined
   readonly failures: readonly FailedImage[]
   readonly ratePerSecond: number
   readonly unfinishedRun: string | undefined
 }
 
+const nothingKnown: Known = {
+  lastRun: undefined,
+  lastSent: undefined,
+  failures: [],
+  ratePerSecond: 0,
+  unfinishedRun: undefined,
+}
+
 function readKnown(settings: Settings): Promise<Known> {
   return withDatabase(settings.stateDir, 'detector', (database) => {
-    if (!database) return { lastRun: undefined, failures: [], ratePerSecond: 0, unfinishedRun: undefined }
+    if (!database) return nothingKnown
     return database.read(() => {
       const runs = new DetectorRuns(database)
       const lastRun = runs.lastDone(settings)
       return {
         lastRun,
+        lastSent: runs.lastSent(settings),
         failures: lastRun ? [...runs.failures(lastRun.seq)] : [],
         ratePerSecond: finite(Number(readMeta(database, 'rate-per-second') ?? 0)),
         unfinishedRun: runs.unfinished().find((row) => isSameRun(row.settings, settings))?.run,

@@ -11,8 +11,6 @@ import { detectorSchema, readerSchema, schemaVersion } from './schema.ts'
 // milliseconds, which SQLite lets take turns with the worker's. Only closed runs are deleted, and no worker holds
 // anything in memory about those.
 
-const deletedAtOnce = 1000
-
 /**
  * Deletes a finished or abandoned run from both databases of a state directory. Its answers stay: they belong to the
  * images. The reader keeps the run's ID, because SQS may deliver its messages once more, which would begin it again.
@@ -92,16 +90,7 @@ async function withWriter(
 async function deleteDetectorRun(database: StateDatabase, run: string): Promise<void> {
   const runs = new DetectorRuns(database)
   const seq = runs.get(run)?.seq
-  if (seq === undefined) return
-  for (const [table, column] of [
-    ['cars', 'n'],
-    ['failures', 'key'],
-  ]) {
-    const some = `SELECT ${column} FROM ${table} WHERE run = ? LIMIT ${deletedAtOnce}`
-    const statement = database.prepare(`DELETE FROM ${table} WHERE run = ? AND ${column} IN (${some})`)
-    while (Number((await database.commit(() => statement.run(seq, seq))).changes) > 0);
-  }
-  await database.commit(() => runs.delete(seq))
+  if (seq !== undefined) await runs.delete(seq)
 }
 
 /** What belongs to a closed run has been deleted by the reader already, but for its row and its files. */

@@ -95,9 +95,12 @@ export class DetectorRuns {
 
   /** The newest run over this part of the bucket that was brought to its end. */
   lastDone({ bucket, prefix }: Pick<RunSettings, 'bucket' | 'prefix'>): DetectorRunRow | undefined {
-    return this.#rows("SELECT * FROM runs WHERE state = 'done' ORDER BY seq DESC").find(
-      ({ settings }) => settings.bucket === bucket && settings.prefix === prefix,
-    )
+    return this.#newestDone((settings) => settings.bucket === bucket && settings.prefix === prefix)
+  }
+
+  /** The newest run, over any bucket and prefix, whose end is in this queue: the one that its readers come to show. */
+  lastSent({ queue, region }: Pick<RunSettings, 'queue' | 'region'>): DetectorRunRow | undefined {
+    return this.#newestDone((settings) => settings.queue === queue && settings.region === region)
   }
 
   get(run: string): DetectorRunRow | undefined {
@@ -254,24 +257,42 @@ export class DetectorRuns {
     while (Number((await this.#database.commit(() => statement.run())).changes) > 0);
   }
 
-  /** Deletes the oldest finished runs beyond `keepRuns`. @returns the deleted runs' IDs */
+  /**
+   * Deletes the oldest closed runs beyond `keepRuns`. The last one that was brought to its end is kept in any case: the next
+   * run is compared with it.
+   *
+   * @returns the deleted runs' IDs
+   */
   async prune(keepRuns: number): Promise<string[]> {
-    return this.#database.commit(() => {
-      const old = this.#database
-        .prepare(
-          "SELECT seq, run FROM runs WHERE state IN ('done', 'abandoned') ORDER BY seq DESC LIMIT -1 OFFSET ?",
-        )
-        .all(keepRuns)
-      for (const { seq } of old) this.delete(Number(seq))
-      return old.map(({ run }) => String(run))
-    })
+    const old = this.#database
+      .prepare(
+        `SELECT seq, run FROM runs WHERE state IN ('done', 'abandoned')
+           ORDER BY seq IS (SELECT max(seq) FROM runs WHERE state = 'done') DESC, seq DESC LIMIT -1 OFFSET ?`,
+      )
+      .all(keepRuns)
+    for (const { seq } of old) await this.delete(Number(seq))
+    return old.map(({ run }) => String(run))
   }
 
-  /** Deletes a run with everything but the answers, which belong to the images. */
-  delete(seq: number): void {
-    for (const table of ['cars', 'failures'])
-      this.#database.prepare(`DELETE FROM ${table} WHERE run = ?`).run(seq)
-    this.#database.prepare('DELETE FROM runs WHERE seq = ?').run(seq)
+  /** Deletes a closed run, a part at a time, with everything but the answers, which belong to the images. */
+  async delete(seq: number): Promise<void> {
+    for (const [table, column] of [
+      ['cars', 'n'],
+      ['failures', 'key'],
+    ]) {
+      const some = `SELECT ${column} FROM ${table} WHERE run = ?1 LIMIT ${deletedAtOnce}`
+      const statement = this.#database.prepare(
+        `DELETE FROM ${table} WHERE run = ?1 AND ${column} IN (${some})`,
+      )
+      while (Number((await this.#database.commit(() => statement.run(seq))).changes) > 0);
+    }
+    await this.#database.commit(() => this.#database.prepare('DELETE FROM runs WHERE seq = ?').run(seq))
+  }
+
+  #newestDone(matches: (settings: RunSettings) => boolean): DetectorRunRow | undefined {
+    return this.#rows("SELECT * FROM runs WHERE state = 'done' ORDER BY seq DESC").find(({ settings }) =>
+      matches(settings),
+    )
   }
 
   #rows(sql: string): DetectorRunRow[] {

@@ -135,6 +135,16 @@ describe('the last finished run', () => {
     await finish('b')
     expect(runs.lastDone(settings)?.run).toBe('b')
   })
+
+  it('that a queue has got is the newest one over any part of any bucket', async () => {
+    expect(runs.lastSent(settings)).toBeUndefined()
+    await finish('a')
+    await finish('b', 'done', { bucket: 'other', prefix: 'x/' })
+    await finish('other queue', 'done', { queue: 'other' })
+    await finish('other region', 'done', { region: 'us-east-1' })
+    await finish('abandoned', 'abandoned')
+    expect(runs.lastSent(settings)?.run).toBe('b')
+  })
 })
 
 describe('cars', () => {
@@ -272,6 +282,14 @@ describe('old runs', () => {
     expect([open, ...closed].map((seq) => runs.countCars(seq))).toEqual([1, 0, 0, 1, 1])
     expect([open, ...closed].map((seq) => runs.countFailures(seq))).toEqual([1, 0, 0, 1, 1])
     expect(await runs.prune(2)).toEqual([])
+  })
+
+  it('leave the last one that was brought to its end, whatever was abandoned since', async () => {
+    for (const run of ['a', 'b']) await finish(run)
+    for (const run of ['c', 'd']) await finish(run, 'abandoned')
+    expect((await runs.prune(1)).sort()).toEqual(['a', 'c', 'd'])
+    expect(runs.lastDone(settings)?.run).toBe('b')
+    expect((await begin('e')).seq).toBe(3)
   })
 
   it('do not give their place in the order to new ones', async () => {
