@@ -10,6 +10,14 @@
  * q changes: an outage often begins and ends as a partial one. So each failure is weighed once, when it happens, by the q
  * of that time, and only if something else has succeeded since the failure before it. What fails while everything fails
  * says nothing about the image, whatever succeeds later.
+ *
+ * Probes supply the evidence when there are no other images. But a probe is no image: a service may answer it at once while
+ * its back end fails every real image, and a first byte comes over a line on which a photograph times out. So
+ * - probes have a log of their own and never displace what happened to images;
+ * - they count only while no other image fails at the step, and what they showed is dropped when another one begins to: while
+ *   several fail and no real image succeeds, nobody is at fault. If that lasts, the detector ends with exit code 69 and the
+ *   reader keeps trying: the run stays resumable and no good image is lost, even if all that is left is really broken;
+ * - against a denial they always count: permissions are checked before an image is looked at.
  */
 
 /** What first attempts of other images at one step came to. */
@@ -31,21 +39,22 @@ const enoughPeers = 30
 
 /** The failures of one image at one step, in a row. Times are monotonic milliseconds. */
 export class FailureStreak {
-  readonly #log: PeerLog
+  readonly #evidence: StepEvidence
   readonly #image: object
   readonly #attemptBeganAt: number
   readonly #firstAt: number
   #failures = 0
   #isDenied = true
-  #chance = 1
+  /** by what happened to other images, and by probes as well */
+  #chance = { byImages: 1, byProbes: 1 }
   #weighedAt: number
 
   /**
-   * @param image as in the log of the step
+   * @param image as in the evidence about the step
    * @param first when the first attempt that failed began, and when it failed
    */
-  constructor(log: PeerLog, image: object, first: { beganAt: number; failedAt: number }) {
-    this.#log = log
+  constructor(evidence: StepEvidence, image: object, first: { beganAt: number; failedAt: number }) {
+    this.#evidence = evidence
     this.#image = image
     this.#attemptBeganAt = first.beganAt
     this.#firstAt = first.failedAt
@@ -64,7 +73,12 @@ export class FailureStreak {
 
   /** Whether the result of a probe would help to weigh the last failure: few peers make a wide bound. */
   get needsEvidence(): boolean {
-    return !this.#hasPeerSucceeded || this.#peers.count < enoughPeers
+    return this.#doProbesCount && (!this.#hasPeerSucceeded || this.#peers.count < enoughPeers)
+  }
+
+  /** Whether it has failed often enough, and for long enough, to be judged. */
+  isDue(now: number, maxAttempts: number): boolean {
+    return this.#failures >= maxAttempts && now - this.#firstAt >= minFailingMs
   }
 
   /**
@@ -74,26 +88,55 @@ export class FailureStreak {
    * @param options.canProbe a probe can tell whether the step works
    */
   verdict(now: number, { maxAttempts, canProbe }: { maxAttempts: number; canProbe: boolean }): Verdict {
+    const isWeighed = this.#weigh(now, canProbe)
+    if (!this.isDue(now, maxAttempts)) return 'retry'
+    const { count, denied } = this.#peers
+    if (this.#isDenied && denied >= permissionShare * count) return 'permission-missing'
+    const chance = this.#doProbesCount ? this.#chance.byProbes : this.#chance.byImages
+    return isWeighed && chance < maxChance ? 'image-at-fault' : 'retry'
+  }
+
+  /** @returns whether anything is known about the last failure */
+  #weigh(now: number, canProbe: boolean): boolean {
+    const isImage = this.#evidence.images.lastSuccessAt > this.#weighedAt
+    if (isImage) this.#chance.byImages *= failureShareBound(this.#imagePeers)
+    if (!this.#doProbesCount) this.#chance.byProbes = this.#chance.byImages
     const peers = this.#peers
     if (this.#hasPeerSucceeded) {
-      this.#chance *= failureShareBound(peers)
+      if (this.#doProbesCount) this.#chance.byProbes *= failureShareBound(peers)
       this.#weighedAt = now
-    } else if (this.#isDenied && !canProbe && peers.count > 0) {
-      // Denials do not come and go as outages do, and nothing better than these peers may ever be known.
-      this.#chance *= (peers.failed + 1) / (peers.count + 2)
+      return true
     }
-    if (this.#failures < maxAttempts || now - this.#firstAt < minFailingMs) return 'retry'
-    if (this.#isDenied && peers.denied >= permissionShare * peers.count) return 'permission-missing'
-    return this.#chance < maxChance ? 'image-at-fault' : 'retry'
+    if (!this.#isDenied || canProbe || peers.count === 0) return false
+    // Denials do not come and go as outages do, and nothing better than these peers may ever be known.
+    this.#chance.byProbes *= (peers.failed + 1) / (peers.count + 2)
+    return true
+  }
+
+  get #doProbesCount(): boolean {
+    return this.#isDenied || !this.#evidence.isOtherFailing(this.#image)
+  }
+
+  get #imagePeers(): PeerResults {
+    return this.#evidence.images.since(this.#attemptBeganAt, this.#image)
   }
 
   get #peers(): PeerResults {
-    return this.#log.since(this.#attemptBeganAt, this.#image)
+    const images = this.#imagePeers
+    if (!this.#doProbesCount) return images
+    const probes = this.#evidence.probes.since(this.#attemptBeganAt)
+    return {
+      count: images.count + probes.count,
+      failed: images.failed + probes.failed,
+      denied: images.denied + probes.denied,
+    }
   }
 
   /** After the last failure that was weighed. */
   get #hasPeerSucceeded(): boolean {
-    return this.#log.lastSuccessAt > this.#weighedAt
+    const { images, probes } = this.#evidence
+    const lastProbeAt = this.#doProbesCount ? probes.lastSuccessAt : Number.NEGATIVE_INFINITY
+    return Math.max(images.lastSuccessAt, lastProbeAt) > this.#weighedAt
   }
 }
 
@@ -109,14 +152,35 @@ export function failureShareBound({ count, failed }: PeerResults): number {
 
 const maxResults = 100
 
-type Outcome = 'succeeded' | 'failed' | 'denied'
+export type Outcome = 'succeeded' | 'failed' | 'denied'
 
-/** The last hundred first attempts of images at one step. */
+/** What is known about one step: how it went for images, how for probes, and which images it fails for at present. */
+export class StepEvidence {
+  readonly images = new PeerLog()
+  readonly probes = new PeerLog()
+  readonly #failing = new Set<object>()
+
+  /** A denial is an answer: it does not make others suspect an outage. */
+  failed(image: object, outcome: Outcome): void {
+    if (outcome === 'failed') this.#failing.add(image)
+  }
+
+  /** The step has succeeded for the image, or the image has an outcome. */
+  ended(image: object): void {
+    this.#failing.delete(image)
+  }
+
+  isOtherFailing(image: object): boolean {
+    return this.#failing.size > (this.#failing.has(image) ? 1 : 0)
+  }
+}
+
+/** The last hundred first attempts of images at one step, or the last hundred probes. */
 export class PeerLog {
   readonly #results: { at: number; outcome: Outcome; image: object | undefined }[] = []
   #lastSuccessAt = Number.NEGATIVE_INFINITY
 
-  /** @param image whose attempt it was; undefined for a probe */
+  /** @param image whose attempt it was; none for a probe */
   add(at: number, outcome: Outcome, image?: object): void {
     this.#results.push({ at, outcome, image })
     if (this.#results.length > maxResults) this.#results.shift()
@@ -132,8 +196,9 @@ export class PeerLog {
    *
    * @param image its own attempts are left out
    */
-  since(at: number, image: object): PeerResults {
-    const peers = this.#results.filter((result) => result.at >= at && result.image !== image)
+  since(at: number, image?: object): PeerResults {
+    const isOther = (result: { image: object | undefined }) => image === undefined || result.image !== image
+    const peers = this.#results.filter((result) => result.at >= at && isOther(result))
     const denied = peers.filter(({ outcome }) => outcome === 'denied').length
     const failed = peers.filter(({ outcome }) => outcome !== 'succeeded').length
     return { count: peers.length, failed, denied }

@@ -1,10 +1,12 @@
+import { ImgpipeError } from '../host/exit-codes.ts'
 import { ShutdownError, sleep } from '../host/shutdown.ts'
 import { Failure, type FailureKind } from './failure.ts'
-import { minFailingMs, PeerLog } from './failure-attribution.ts'
+import { type FailureStreak, minFailingMs } from './failure-attribution.ts'
 import { ImageHistory } from './image-history.ts'
 import type { OutageLog } from './outage-log.ts'
-import { backoffMs, type RetryPolicy, TroubleClock, throwIfOver } from './retry.ts'
+import { backoffMs, type RetryPolicy, throwIfOver } from './retry.ts'
 import { SoloGate } from './solo-gate.ts'
+import { outcomeOf, type Probe, type ProbeResult, StepRecord } from './step-record.ts'
 import type { TaskPool } from './task-pool.ts'
 
 /** An image that cannot be analysed, for good; the message is the reason that is recorded. */
@@ -14,12 +16,6 @@ export class ImageFailure extends Error {
     this.name = 'ImageFailure'
   }
 }
-
-/**
- * Shows that an operation works for something else than the image at hand, with the permissions of the work itself.
- * Rejects with a `Failure`; a probe that fails proves nothing. Undefined: no probe is possible.
- */
-export type Probe = (kind: FailureKind) => Promise<unknown> | undefined
 
 export interface ImageAttemptsOptions {
   /** what is done with an image, as an infinitive: `detect labels` */
@@ -40,7 +36,6 @@ export interface ImageAttemptsOptions {
  */
 export type Step = <T>(step: string, call: () => Promise<T>) => Promise<T>
 
-const probePauseMs = 1_000
 /** So many failures in a row are needed before a probe is worth a request … */
 const failuresBeforeProbe = 3
 /** … and so many probes at most follow one failure. */
@@ -52,8 +47,13 @@ const soloTimeoutsAtFault = 2
  * an image waits for its next attempt it holds no slot of the pool.
  *
  * Timeouts are no evidence: a slow line times out for good images too. An image that only times out is tried alone
- * after a minute. If two such attempts in a row time out, and a probe succeeds right after each, the image is at fault;
- * after a single one the outage may just have ended.
+ * after a minute, and by then with the deadline of the slowest line (adaptive-deadline.ts). If two such attempts in a row
+ * time out, and a probe succeeds right after each, the image is at fault; after a single one the outage may just have
+ * ended. As with other failures a probe says nothing while other images fail at the step and none succeeds. Long deadlines
+ * are no outage: while the step works for others but this image, the worker does not end because of it.
+ *
+ * `unreadable` is left to be judged only where S3 gives this process the very object that Rekognition cannot read: then
+ * neither a permission nor an outage of S3 is the reason, and no other evidence is needed.
  */
 export class ImageAttempts {
   readonly #options: ImageAttemptsOptions
@@ -70,8 +70,24 @@ export class ImageAttempts {
    * @throws {ShutdownError} when the process stops before there is an outcome
    */
   async run<T>(attempt: (step: Step) => Promise<T>): Promise<T> {
-    const { signal, pool, outages, what } = this.#options
     const history = new ImageHistory()
+    try {
+      const result = await this.#runUntilDecided(attempt, history)
+      this.#ended(history)
+      return result
+    } catch (error) {
+      // What the worker gives up undecided still speaks for the others, which it gives up next.
+      if (!(error instanceof ImgpipeError || error instanceof ShutdownError)) this.#ended(history)
+      throw error
+    }
+  }
+
+  #ended(history: ImageHistory): void {
+    for (const { evidence } of this.#steps.values()) evidence.ended(history)
+  }
+
+  async #runUntilDecided<T>(attempt: (step: Step) => Promise<T>, history: ImageHistory): Promise<T> {
+    const { signal, pool, outages, what } = this.#options
     for (let failures = 0; ; failures++) {
       let startedAt = performance.now()
       try {
@@ -108,7 +124,7 @@ export class ImageAttempts {
         if (!(error instanceof Failure)) throw error
         // A fact about the image is an answer: the step works.
         if (error.kind === 'subject') this.#answered(record, history, name, isFirst)
-        else if (isFirst) addEvidence(record.peers, error, history)
+        else this.#failed(record, history, error, isFirst)
         throw error
       }
     }
@@ -116,8 +132,16 @@ export class ImageAttempts {
 
   #answered(record: StepRecord, history: ImageHistory, step: string, isFirst: boolean): void {
     record.clock.succeeded()
+    record.evidence.ended(history)
     history.succeeded(step)
-    if (isFirst) record.peers.add(performance.now(), 'succeeded', history)
+    if (isFirst) record.evidence.images.add(performance.now(), 'succeeded', history)
+  }
+
+  #failed({ evidence }: StepRecord, history: ImageHistory, failure: Failure, isFirst: boolean): void {
+    const outcome = outcomeOf(failure)
+    if (!outcome) return
+    evidence.failed(history, outcome)
+    if (isFirst) evidence.images.add(performance.now(), outcome, history)
   }
 
   /** Returns when the image is to be tried again. */
@@ -126,17 +150,13 @@ export class ImageAttempts {
     const step = history.lastStep
     const record = this.#record(step)
     const lastedMs = record.clock.failed(failure.kind, performance.now(), attemptMs)
+    if (failure.kind === 'timeout') return this.#judgeTimeout(failure, history, lastedMs)
+    if (failure.kind === 'unreadable') return this.#judgeUnreadable(failure, history, attemptMs)
     if (failure.kind !== 'denied') throwIfOver(failure, lastedMs, { what, policy })
-    if (failure.kind === 'timeout') return this.#judgeTimeout(failure, history)
     if (failure.kind !== 'denied' && failure.kind !== 'transient') return
-    const streak = history.failed(step, record.peers, attemptMs)
+    const streak = history.failed(step, record.evidence, attemptMs)
     streak.add({ isDenied: failure.kind === 'denied' })
-    let result: ProbeResult = 'succeeded'
-    for (let probes = 0; result === 'succeeded' && probes < maxProbes; probes++) {
-      if (streak.failures < failuresBeforeProbe || !streak.needsEvidence) break
-      result = await this.#probe(step, failure.kind)
-    }
-    const canProbe = result !== 'impossible'
+    const canProbe = await this.#gatherEvidence(failure.kind, step, streak)
     switch (streak.verdict(performance.now(), { maxAttempts, canProbe })) {
       case 'image-at-fault':
         throw new ImageFailure(`${failure.message}; ${streak.failures} attempts`, { cause: failure })
@@ -147,65 +167,51 @@ export class ImageAttempts {
     }
   }
 
-  async #judgeTimeout(failure: Failure, history: ImageHistory): Promise<void> {
+  /** @returns whether a probe of the step is possible, as far as known */
+  async #gatherEvidence(kind: FailureKind, step: string, streak: FailureStreak): Promise<boolean> {
+    let result: ProbeResult = 'succeeded'
+    for (let probes = 0; result === 'succeeded' && probes < maxProbes; probes++) {
+      if (streak.failures < failuresBeforeProbe || !streak.needsEvidence) break
+      result = await this.#record(step).probe(kind)
+    }
+    return result !== 'impossible'
+  }
+
+  #judgeUnreadable(failure: Failure, history: ImageHistory, attemptMs: number): void {
+    const { evidence } = this.#record(history.lastStep)
+    const streak = history.failed(history.lastStep, evidence, attemptMs)
+    streak.add({ isDenied: true })
+    if (!streak.isDue(performance.now(), this.#options.maxAttempts)) return
+    throw new ImageFailure(`${failure.message}; ${streak.failures} attempts`, { cause: failure })
+  }
+
+  async #judgeTimeout(failure: Failure, history: ImageHistory, lastedMs: number): Promise<void> {
+    const { policy, what, maxAttempts } = this.#options
     const wasSolo = history.isSolo
-    history.timedOut(this.#options.maxAttempts)
-    if (!wasSolo) return
-    const probe = await this.#probe(history.lastStep, failure.kind)
-    if (history.timedOutAlone(probe === 'succeeded') < soloTimeoutsAtFault) return
+    const lastTimedOutAt = history.timedOutAt
+    history.timedOut(maxAttempts)
+    if (!wasSolo && lastedMs < policy.unavailableMs) return
+    const worksForOthers = await this.#worksForOthers(history, lastTimedOutAt)
+    if (!worksForOthers) throwIfOver(failure, lastedMs, { what, policy })
+    if (!wasSolo || history.timedOutAlone(worksForOthers) < soloTimeoutsAtFault) return
     const attempts = `${history.timeouts} attempts, the last ones with no other in flight`
     throw new ImageFailure(`${failure.message}; ${attempts}`, { cause: failure })
   }
 
-  /** One at a time for each step, shared by all that ask meanwhile. */
-  async #probe(step: string, kind: FailureKind): Promise<ProbeResult> {
-    const record = this.#record(step)
-    if (record.probing === undefined && performance.now() < record.nextProbeAt) return 'failed'
-    record.probing ??= this.#probeOnce(step, kind, record).finally(() => {
-      record.probing = undefined
-    })
-    return record.probing
-  }
-
-  async #probeOnce(step: string, kind: FailureKind, record: StepRecord): Promise<ProbeResult> {
-    const probing = this.#options.probes[step]?.(kind)
-    if (!probing) return 'impossible'
-    try {
-      await probing
-    } catch (error) {
-      if (!(error instanceof Failure)) throw error
-      if (error.kind !== 'subject') {
-        addEvidence(record.peers, error)
-        // In an outage the images that fail would probe all the time.
-        record.nextProbeAt = performance.now() + probePauseMs
-        return 'failed'
-      }
-    }
-    record.peers.add(performance.now(), 'succeeded')
-    return 'succeeded'
+  /** By a probe; while other images fail as well, also by an image that has succeeded since. */
+  async #worksForOthers(history: ImageHistory, since: number): Promise<boolean> {
+    const record = this.#record(history.lastStep)
+    const { evidence } = record
+    if ((await record.probe('timeout')) !== 'succeeded') return false
+    return !evidence.isOtherFailing(history) || evidence.images.lastSuccessAt > since
   }
 
   #record(step: string): StepRecord {
     let record = this.#steps.get(step)
     if (!record) {
-      record = { peers: new PeerLog(), clock: new TroubleClock(), probing: undefined, nextProbeAt: -Infinity }
+      record = new StepRecord(this.#options.probes[step])
       this.#steps.set(step, record)
     }
     return record
   }
-}
-
-type ProbeResult = 'succeeded' | 'failed' | 'impossible'
-
-interface StepRecord {
-  readonly peers: PeerLog
-  readonly clock: TroubleClock
-  probing: Promise<ProbeResult> | undefined
-  nextProbeAt: number
-}
-
-/** Throttling, credentials and faults of this host say nothing about how often the step fails. */
-function addEvidence(peers: PeerLog, { kind }: Failure, image?: object): void {
-  if (kind === 'denied' || kind === 'unreadable') peers.add(performance.now(), 'denied', image)
-  else if (kind === 'transient' || kind === 'timeout') peers.add(performance.now(), 'failed', image)
 }

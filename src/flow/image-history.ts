@@ -1,4 +1,4 @@
-import { FailureStreak, minFailingMs, type PeerLog } from './failure-attribution.ts'
+import { FailureStreak, minFailingMs, type StepEvidence } from './failure-attribution.ts'
 
 /** What has happened to one image so far. */
 export class ImageHistory {
@@ -6,6 +6,7 @@ export class ImageHistory {
   readonly #startedAt = performance.now()
   #lastStep = ''
   #timeouts = 0
+  #timedOutAt = performance.now()
   #soloTimeouts = 0
   #isSolo = false
 
@@ -23,6 +24,11 @@ export class ImageHistory {
     return this.#timeouts
   }
 
+  /** When it last timed out, on the clock of `performance.now()`; before the first time: when it began. */
+  get timedOutAt(): number {
+    return this.#timedOutAt
+  }
+
   /** @returns whether it is the image's first attempt at the step */
   begin(step: string): boolean {
     const isFirst = !this.#steps.has(step)
@@ -36,10 +42,10 @@ export class ImageHistory {
   }
 
   /** @returns the failures in a row at a step: a new series when there was none */
-  failed(step: string, peers: PeerLog, attemptMs: number): FailureStreak {
+  failed(step: string, evidence: StepEvidence, attemptMs: number): FailureStreak {
     const now = performance.now()
     const first = { beganAt: now - attemptMs, failedAt: now }
-    const streak = this.#steps.get(step) ?? new FailureStreak(peers, this, first)
+    const streak = this.#steps.get(step) ?? new FailureStreak(evidence, this, first)
     this.#steps.set(step, streak)
     this.#isSolo = false
     this.#soloTimeouts = 0
@@ -49,12 +55,13 @@ export class ImageHistory {
   /** After so many timeouts, over at least a minute, the next attempt is to be made alone. */
   timedOut(maxAttempts: number): void {
     this.#timeouts++
+    this.#timedOutAt = performance.now()
     this.#isSolo = this.#timeouts >= maxAttempts && performance.now() - this.#startedAt >= minFailingMs
   }
 
-  /** @returns how many attempts in a row have timed out alone while the step worked for a probe */
-  timedOutAlone(worksForProbe: boolean): number {
-    this.#soloTimeouts = worksForProbe ? this.#soloTimeouts + 1 : 0
+  /** @returns how many attempts in a row have timed out alone while the step worked for others */
+  timedOutAlone(worksForOthers: boolean): number {
+    this.#soloTimeouts = worksForOthers ? this.#soloTimeouts + 1 : 0
     return this.#soloTimeouts
   }
 }

@@ -3,6 +3,7 @@ import {
   FailureStreak,
   failureShareBound,
   PeerLog,
+  StepEvidence,
   type Verdict,
 } from '../../src/flow/failure-attribution.ts'
 import { backoffMs } from '../../src/flow/retry.ts'
@@ -30,7 +31,8 @@ interface Scenario {
 function play(scenario: Scenario, random: Random) {
   const { peersPerSecond, peerFails, maxPeers = Number.POSITIVE_INFINITY, isDenied = false } = scenario
   const { imageFails = peerFails, probeFails = peerFails, lastsMs = 3_600_000 } = scenario
-  const log = new PeerLog()
+  const evidence = new StepEvidence()
+  const { images: log, probes } = evidence
   const image = {}
   let streak: FailureStreak | undefined
   let peers = 0
@@ -38,13 +40,13 @@ function play(scenario: Scenario, random: Random) {
   for (let failures = 0; now < lastsMs; failures++) {
     if (!imageFails(now)) return { verdict: 'succeeded' as const, now, failures }
     if (failures === 0) log.add(now, isDenied ? 'denied' : 'failed', image)
-    streak ??= new FailureStreak(log, image, { beganAt: now, failedAt: now })
+    streak ??= new FailureStreak(evidence, image, { beganAt: now, failedAt: now })
     streak.add({ isDenied })
     const canProbe = failures < 2 || probeFails !== 'impossible'
-    for (let probes = 0; probes < 5 && failures >= 2 && streak.needsEvidence; probes++) {
+    for (let n = 0; n < 5 && failures >= 2 && streak.needsEvidence; n++) {
       if (probeFails === 'impossible') break
       const outcome = probeFails(now) ? (scenario.peerFailure ?? 'failed') : 'succeeded'
-      log.add(now + 1, outcome)
+      probes.add(now + 1, outcome)
       if (outcome !== 'succeeded') break
     }
     const verdict: Verdict = streak.verdict(now + 1, { maxAttempts, canProbe })
@@ -171,15 +173,43 @@ describe('nothing is blamed without evidence', () => {
   })
 
   it('successes from before the failure are no evidence', () => {
-    const log = new PeerLog()
+    const evidence = new StepEvidence()
+    const { images: log } = evidence
     const image = {}
     for (let n = 0; n < 100; n++) log.add(0, 'succeeded')
-    const streak = new FailureStreak(log, image, { beganAt: 0, failedAt: 1_000 })
+    const streak = new FailureStreak(evidence, image, { beganAt: 0, failedAt: 1_000 })
     for (let now = 1_000; now < 600_000; now += 10_000) {
       streak.add({ isDenied: false })
       expect(streak.needsEvidence).toBe(true)
       expect(streak.verdict(now, { maxAttempts, canProbe: false })).toBe('retry')
     }
+  })
+
+  it('probes count only while no other image fails; what they showed before is dropped', () => {
+    const evidence = new StepEvidence()
+    const [image, other] = [{}, {}]
+    const streak = new FailureStreak(evidence, image, { beganAt: 0, failedAt: 0 })
+    const failAt = (now: number) => {
+      for (let n = 0; n < 50; n++) evidence.probes.add(now, 'succeeded')
+      evidence.failed(image, 'failed')
+      streak.add({ isDenied: false })
+      return streak.verdict(now, { maxAttempts, canProbe: true })
+    }
+    for (let n = 1; n <= 10; n++) expect(failAt(n)).toBe('retry')
+    evidence.failed(other, 'failed')
+    for (let n = 0; n < 20; n++) expect(failAt(60_000 + n)).toBe('retry')
+    expect(streak.needsEvidence).toBe(false)
+    evidence.ended(other)
+    const verdicts = Array.from({ length: 8 }, (_, n) => failAt(61_000 + n))
+    expect(verdicts[0]).toBe('retry')
+    expect(verdicts.at(-1)).toBe('image-at-fault')
+  })
+
+  it('probes never displace what happened to images', () => {
+    const evidence = new StepEvidence()
+    for (let n = 0; n < 100; n++) evidence.images.add(1, 'failed', {})
+    for (let n = 0; n < 1000; n++) evidence.probes.add(1, 'succeeded')
+    expect(evidence.images.since(0)).toEqual({ count: 100, failed: 100, denied: 0 })
   })
 
   it("the image's own failure is not one of others", () => {
@@ -245,8 +275,9 @@ describe('denials', () => {
 
   it('19 of 20 denied are a permission, 9 of 10 are not yet', () => {
     const verdictAt = (deniedPeers: number, count: number) => {
-      const log = new PeerLog()
-      const streak = new FailureStreak(log, {}, { beganAt: 0, failedAt: 0 })
+      const evidence = new StepEvidence()
+      const { images: log } = evidence
+      const streak = new FailureStreak(evidence, {}, { beganAt: 0, failedAt: 0 })
       for (let n = 0; n < maxAttempts; n++) streak.add({ isDenied: true })
       for (let n = 0; n < count; n++) log.add(1, n < deniedPeers ? 'denied' : 'succeeded')
       return streak.verdict(60_000, { maxAttempts, canProbe: true })
@@ -256,8 +287,9 @@ describe('denials', () => {
   })
 
   it('an image that failed otherwise in between is not denied', () => {
-    const log = new PeerLog()
-    const streak = new FailureStreak(log, {}, { beganAt: 0, failedAt: 0 })
+    const evidence = new StepEvidence()
+    const { images: log } = evidence
+    const streak = new FailureStreak(evidence, {}, { beganAt: 0, failedAt: 0 })
     for (let n = 0; n < 20; n++) streak.add({ isDenied: n !== 3 })
     log.add(1, 'denied')
     expect(streak.verdict(600_000, { maxAttempts, canProbe: true })).toBe('retry')
@@ -266,8 +298,9 @@ describe('denials', () => {
 
 describe('no verdict before', () => {
   const streakAmongGood = (failures: number) => {
-    const log = new PeerLog()
-    const streak = new FailureStreak(log, {}, { beganAt: 0, failedAt: 0 })
+    const evidence = new StepEvidence()
+    const { images: log } = evidence
+    const streak = new FailureStreak(evidence, {}, { beganAt: 0, failedAt: 0 })
     let verdict: Verdict = 'retry'
     const at = (now: number) => {
       for (let n = 0; n < 100; n++) log.add(now, 'succeeded')

@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, test, vi } from 'vitest'
 import { Failure, type FailureKind } from '../../src/flow/failure.ts'
-import { ImageAttempts, ImageFailure, type Probe, type Step } from '../../src/flow/image-attempts.ts'
+import { ImageAttempts, ImageFailure, type Step } from '../../src/flow/image-attempts.ts'
 import { OutageLog } from '../../src/flow/outage-log.ts'
 import type { RetryPolicy } from '../../src/flow/retry.ts'
+import type { Probe } from '../../src/flow/step-record.ts'
 import { TaskPool } from '../../src/flow/task-pool.ts'
 import { ImgpipeError } from '../../src/host/exit-codes.ts'
 import { ShutdownError } from '../../src/host/shutdown.ts'
@@ -340,7 +341,7 @@ describe('probes', () => {
       throw failure('transient')
     })
     const { run } = create({ probes: { detect: probe }, slots: 60 })
-    for (let n = 0; n < 60; n++) run((on) => on('detect', () => call('transient')))
+    for (let n = 0; n < 60; n++) run((on) => on('detect', () => call('denied')))
     await elapse(5 * minute)
     expect(starts.length).toBeGreaterThan(10)
     for (const [n, start] of starts.entries())
@@ -363,6 +364,69 @@ describe('probes', () => {
     const bad = run((on) => on('detect', () => call('transient')))
     await elapse(90 * second)
     expect(bad.result).toBeInstanceOf(ImageFailure)
+  })
+})
+
+describe('a service that answers probes, but fails every real image', () => {
+  test.each<[string, number, FailureKind]>([
+    ['3 images', 3, 'transient'],
+    ['40 images', 40, 'transient'],
+    ['3 images that time out', 3, 'timeout'],
+  ])('%s: nobody is at fault, all succeed afterwards', async (_, count, kind) => {
+    const isDown = () => performance.now() - startedAt < hour
+    const { run } = create({ probes: { detect: () => call('subject') } })
+    const startedAt = performance.now()
+    const images = Array.from({ length: count }, () =>
+      run((on) => on('detect', () => call(isDown() ? kind : undefined))),
+    )
+    await elapse(hour)
+    expect(images.every(({ result }) => result === undefined)).toBe(true)
+    await elapse(minute)
+    expect(images.map(({ result }) => result)).toEqual(images.map(() => 'answer'))
+  })
+
+  test.each<FailureKind>(['transient', 'timeout'])(
+    'images that are all broken (%s): the worker ends when its patience does',
+    async (kind) => {
+      const { run } = create({
+        probes: { detect: () => call('subject') },
+        policy: { unavailableMs: 15 * minute },
+      })
+      const images = Array.from({ length: 3 }, () => run((on) => on('detect', () => call(kind))))
+      await elapse(15 * minute - 1)
+      expect(images.every(({ result }) => result === undefined)).toBe(true)
+      await elapse(30 * second)
+      for (const { result } of images) expect(result).toMatchObject({ reason: 'unavailable' })
+    },
+  )
+
+  it('broken images are at fault as soon as others succeed between their failures', async () => {
+    const { run, runGood } = create({ probes: { detect: () => call('subject') } })
+    const bad = Array.from({ length: 3 }, () => run((on) => on('detect', () => call('transient'))))
+    await elapse(5 * minute)
+    expect(bad.every(({ result }) => result === undefined)).toBe(true)
+    runGood('detect', { perSecond: 2, count: 1000 })
+    await elapse(3 * minute)
+    for (const { result } of bad) expect(result).toBeInstanceOf(ImageFailure)
+  })
+
+  it('a denied image does not keep another one from being judged', async () => {
+    const { run } = create({ probes: { get: () => call() } })
+    const images = (['denied', 'transient'] as const).map((kind) => run((on) => on('get', () => call(kind))))
+    await elapse(2 * minute)
+    for (const { result } of images) expect(result).toBeInstanceOf(ImageFailure)
+  })
+})
+
+describe('unreadable', () => {
+  it('for Rekognition alone: that image fails after a minute, whatever happens to others', async () => {
+    const { run } = create({ policy: { deniedMs: minute, unavailableMs: minute } })
+    const image = run((on) => on('detect', () => call('unreadable')))
+    await elapse(minute - 1)
+    expect(image.result).toBeUndefined()
+    await elapse(30 * second)
+    expect(image.result).toBeInstanceOf(ImageFailure)
+    expect(image.result).toMatchObject({ message: `the service says unreadable; ${image.attempts} attempts` })
   })
 })
 
@@ -420,6 +484,15 @@ describe('an image that times out', () => {
     const image = run((on) => on('detect', () => call('timeout', 40 * second)))
     await elapse(10 * minute)
     expect(image.attempts).toBe(7)
+    expect(image.result).toBeInstanceOf(ImageFailure)
+  })
+
+  it('on long deadlines, as the last one: is judged although that takes longer than an outage may last', async () => {
+    const { run } = create({ probes: { detect: () => call() }, policy: { unavailableMs: 15 * minute } })
+    const image = run((on) => on('detect', () => call('timeout', 10 * minute)))
+    await elapse(40 * minute)
+    expect(image.result).toBeUndefined()
+    await elapse(40 * minute)
     expect(image.result).toBeInstanceOf(ImageFailure)
   })
 
