@@ -25,7 +25,8 @@ const unbilled = new Set(['throttled', 'denied', 'credentials', 'host'])
 
 /**
  * Counts a worker's Rekognition calls by UTC day, and keeps them below `maxCallsPerDay` whatever happens: a call is
- * reserved durably before it is made, so that a crash loses a reservation and never exceeds the limit.
+ * reserved durably before it is made, so that a crash loses a reservation and never exceeds the limit. Without a limit
+ * too: it may be set in the middle of a day, and holds for the whole of it.
  */
 export class DailyCalls {
   readonly #database: StateDatabase
@@ -55,13 +56,11 @@ export class DailyCalls {
   }
 
   /**
-   * Makes one call with a reservation, which is given back when the call was certainly not billed. Without a limit nothing
-   * is reserved.
+   * Makes one call with a reservation, which is given back when the call was certainly not billed.
    *
    * @throws {DailyLimitReached} and what the call throws
    */
   async reserved<T>(operation: Operation, call: () => Promise<T>): Promise<T> {
-    if (this.#max === 0) return call()
     const day = await this.#database.commit(() => {
       if (this.isExhausted) return undefined
       const today = dayOf(this.#now())
@@ -83,13 +82,13 @@ export class DailyCalls {
   }
 
   /**
-   * Today's reservations. Those of tomorrow count too: they were made by a clock that has since been set back, and
+   * Today's reservations. Those of later days count too: they were made by a clock that has since been set back, and
    * forgetting them would allow the limit twice.
    */
   #reservedToday(): number {
     const row = this.#database
-      .prepare('SELECT coalesce(sum(reserved), 0) AS count FROM calls WHERE day IN (?, ?)')
-      .get(dayOf(this.#now()), dayOf(this.#now() + dayMs))
+      .prepare('SELECT coalesce(sum(reserved), 0) AS count FROM calls WHERE day >= ?')
+      .get(dayOf(this.#now()))
     return Number(row?.count)
   }
 

@@ -44,7 +44,6 @@ type Row = Record<string, unknown>
 
 /** A worker writes its progress every few seconds; one that was killed does not. */
 const staleAfterMs = 15_000
-const dayMs = 86_400_000
 
 /** Whether the worker is working on an unfinished run: its lock tells, or else how old its last word is. */
 export function isWorking(row: Row, context: StatusContext): boolean {
@@ -77,14 +76,14 @@ export function optionalDate(value: unknown): Date | undefined {
   return typeof value === 'number' ? new Date(value) : undefined
 }
 
-/** Reservations of tomorrow count as today's: the clock has been set back since they were made (calls.ts). */
+/** Reservations of later days count as today's: the clock has been set back since they were made (calls.ts). */
 export function callsToday(database: StateDatabase, now: number): CallsToday {
   const statement = database.prepare(
     `SELECT day = ?1 AS is_today, total(reserved) AS reserved, total(answered) AS answered,
        total(throttled) AS throttled, total(failed) AS failed
-     FROM calls WHERE day IN (?1, ?2) GROUP BY day`,
+     FROM calls WHERE day >= ?1 GROUP BY day`,
   )
-  const rows = database.read(() => statement.all(dayOf(now), dayOf(now + dayMs)))
+  const rows = database.read(() => statement.all(dayOf(now)))
   const today = rows.find(({ is_today }) => is_today === 1)
   return {
     reserved: rows.reduce((sum, { reserved }) => sum + Number(reserved), 0),

@@ -79,11 +79,12 @@ describe('the daily limit', () => {
     expect(there.isExhausted).toBe(true)
   })
 
-  it('of 0 is none, and writes nothing', async () => {
+  it('of 0 is none; a limit that is set later in the day counts what was called before', async () => {
     const calls = callsOf(0)
     expect(await makeCalls(calls, 500)).toBe(500)
     expect(calls.isExhausted).toBe(false)
-    expect(rows()).toEqual([])
+    expect(callsOf(500).isExhausted).toBe(true)
+    expect(await makeCalls(callsOf(501), 5)).toBe(1)
   })
 
   it('is reserved before the call is made', async () => {
@@ -129,6 +130,7 @@ describe('a new day', () => {
   })
 
   test.each([
+    ['three days', 3 * day],
     ['a day', day],
     ['an hour over midnight', hour],
     ['a second over midnight', 1_000],
