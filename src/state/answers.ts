@@ -80,7 +80,7 @@ export class AnswerStore<Content> {
     return row !== undefined && String(row.key).startsWith(prefix) ? String(row.key) : undefined
   }
 
-  /** Inside a commit: keeps an answer in the place of an older one about the same key. */
+  /** Inside a commit: keeps an answer in the place of an older one about the same key, for as long as that one or longer. */
   put(
     { key, etag }: AnswerSubject,
     answer: Answer<Content>,
@@ -89,9 +89,13 @@ export class AnswerStore<Content> {
     const isAnswer = answer.kind === 'answer'
     this.#database
       .prepare(
-        `INSERT OR REPLACE INTO answers
+        `INSERT INTO answers
            (bucket, operation, key, etag, asked_by, used_by, asked_at, model, min_confidence, answer, refusal)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (bucket, operation, key) DO UPDATE SET
+           etag = excluded.etag, asked_by = excluded.asked_by, used_by = max(used_by, excluded.used_by),
+           asked_at = excluded.asked_at, model = excluded.model, min_confidence = excluded.min_confidence,
+           answer = excluded.answer, refusal = excluded.refusal`,
       )
       .run(
         this.#bucket,
@@ -108,10 +112,10 @@ export class AnswerStore<Content> {
       )
   }
 
-  /** Inside a commit: notes that a run has used the answer, so that it is kept as long as the run. */
+  /** Inside a commit: notes that a run has used the answer, so that it is kept as long as the newest run that did. */
   use(key: string, seq: number): void {
     this.#database
-      .prepare('UPDATE answers SET used_by = ? WHERE bucket = ? AND operation = ? AND key = ?')
+      .prepare('UPDATE answers SET used_by = max(used_by, ?) WHERE bucket = ? AND operation = ? AND key = ?')
       .run(seq, this.#bucket, this.#operation, key)
   }
 

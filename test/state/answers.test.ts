@@ -164,7 +164,19 @@ describe('a part of the bucket', () => {
   ])('some key with the prefix %j', (prefix, expected) => expect(answers.anyKey(prefix)).toBe(expected))
 })
 
-test('the run that used an answer last is noted', async () => {
+test('the newest run that used an answer is noted, in whatever order runs use it', async () => {
+  await put('2.jpg', text('A'), { seq: 3 })
+  const usedBy = () => database.prepare('SELECT used_by FROM answers').get()?.used_by
+  await database.commit(() => answers.use('2.jpg', 7))
+  expect(usedBy()).toBe(7)
+  await database.commit(() => answers.use('2.jpg', 5))
+  expect(usedBy()).toBe(7)
+  await put('2.jpg', refusal, { seq: 6, etag: 'new' })
+  expect(usedBy()).toBe(7)
+  expect(answers.find({ key: '2.jpg', etag: 'new' }, anyConfidence)).toEqual(refusal)
+})
+
+test('the run that used an answer is noted for this answer only', async () => {
   await put('2.jpg', text('A'), { seq: 1 })
   await put('3.jpg', text('A'), { seq: 1 })
   await database.commit(() => answers.use('2.jpg', 7))
