@@ -74,14 +74,15 @@ export async function readLabels(
 ): Promise<LabelsAnswer> {
   if (object.size === 0) throw new Failure('subject', 'ListObjectsV2', 'the object is empty')
   if (isArchiveClass(object.storageClass)) await refuseArchived(object, parts, step)
-  if (!parts.byReference) return readBytes(object, parts, step, 'the bucket is in another region')
+  if (!parts.byReference) return readBytes(object, parts, step)
   try {
     const image = { bucket: parts.bucket, key: object.key }
     return await step(labelSteps.byReference, () => call(parts, 0, image))
   } catch (error) {
     if (!(error instanceof Failure) || error.kind !== 'unreadable') throw error
     await refuseArchived(object, parts, step)
-    return readBytes(object, parts, step, error.message)
+    if (object.size > maxInlineBytes) return failAsUnreadable(object, parts, step, error)
+    return readBytes(object, parts, step)
   }
 }
 
@@ -98,16 +99,32 @@ async function refuseArchived({ key }: ListedObject, parts: LabelReaderParts, st
   throw new Failure('subject', labelSteps.head, message)
 }
 
-async function readBytes(
-  object: ListedObject,
-  parts: LabelReaderParts,
+/**
+ * A permission that is missing, and an outage, show when S3 is asked for the very object: that is a denial, or another failure,
+ * of S3. When S3 gives it to us, Rekognition alone cannot read it, and no other object can tell more.
+ *
+ * @throws {Failure} always: S3's, or `unreadable`
+ */
+async function failAsUnreadable(
+  { key }: ListedObject,
+  { images, bucket }: LabelReaderParts,
   step: Step,
-  why: string,
-): Promise<LabelsAnswer> {
+  error: Failure,
+): Promise<never> {
+  await step(labelSteps.download, () => images.probe(bucket, key))
+  const { operation, message } = error
+  const sentence = `the image has more than 5 MiB and Rekognition cannot read it from S3: ${message}`
+  // As a failure of that step it is repeated, and judged, as one of the image.
+  return step(labelSteps.byReference, () =>
+    Promise.reject(new Failure('unreadable', operation, sentence, { cause: error })),
+  )
+}
+
+async function readBytes(object: ListedObject, parts: LabelReaderParts, step: Step): Promise<LabelsAnswer> {
   if (object.size > maxInlineBytes) {
-    if (!parts.byReference) throw tooLargeForBytes('subject', why)
-    // A failure of that step, so that other objects tell whether a permission is missing or the image is at fault.
-    return step(labelSteps.byReference, () => Promise.reject(tooLargeForBytes('denied', why)))
+    const message =
+      'the image has more than 5 MiB and Rekognition cannot read it: the bucket is in another region'
+    throw new Failure('subject', labelSteps.byBytes, message)
   }
   const release = await parts.memory.acquire(object.size, parts.signal)
   try {
@@ -118,12 +135,6 @@ async function readBytes(
   } finally {
     release()
   }
-}
-
-/** A bucket in another region is a fact; that Rekognition cannot read the object may be a missing permission. */
-function tooLargeForBytes(kind: 'subject' | 'denied', why: string): Failure {
-  const message = `the image has more than 5 MiB and Rekognition cannot read it from S3: ${why}`
-  return new Failure(kind, labelSteps.byReference, message)
 }
 
 /** The call is reserved when it is about to be sent: a crash loses the reservations of what is in flight, and no more. */

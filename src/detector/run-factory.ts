@@ -116,8 +116,8 @@ function probes(labels: LabelReaderParts, readableKey: () => string | undefined)
     return key === undefined ? undefined : probe(key)
   }
   return {
-    // That Rekognition answers says nothing about whether it may read the bucket.
-    [labelSteps.byReference]: (kind: string) => (kind === 'denied' ? undefined : askNothing()),
+    // That Rekognition may not read the object is no denial of this step: it is `unreadable`.
+    [labelSteps.byReference]: askNothing,
     [labelSteps.byBytes]: askNothing,
     [labelSteps.download]: withKey((key) => images.probe(bucket, key)),
     [labelSteps.head]: withKey((key) => images.head(bucket, key)),

@@ -33,7 +33,7 @@ export type Verdict = 'retry' | 'image-at-fault' | 'permission-missing'
 /** A blip, a restart, IAM's propagation: no verdict before an image has failed for so long. */
 export const minFailingMs = 60_000
 const maxChance = 1e-6
-/** When nearly every image is denied, it is a permission and not the image. */
+/** When nearly every image and probe is denied, it is a permission and not the image. */
 const permissionShare = 0.95
 const enoughPeers = 30
 
@@ -90,8 +90,7 @@ export class FailureStreak {
   verdict(now: number, { maxAttempts, canProbe }: { maxAttempts: number; canProbe: boolean }): Verdict {
     const isWeighed = this.#weigh(now, canProbe)
     if (!this.isDue(now, maxAttempts)) return 'retry'
-    const { count, denied } = this.#peers
-    if (this.#isDenied && denied >= permissionShare * count) return 'permission-missing'
+    if (this.#isDenied && this.#isPermissionMissing(canProbe)) return 'permission-missing'
     const chance = this.#doProbesCount ? this.#chance.byProbes : this.#chance.byImages
     return isWeighed && chance < maxChance ? 'image-at-fault' : 'retry'
   }
@@ -111,6 +110,12 @@ export class FailureStreak {
     // Denials do not come and go as outages do, and nothing better than these peers may ever be known.
     this.#chance.byProbes *= (peers.failed + 1) / (peers.count + 2)
     return true
+  }
+
+  /** Also when nothing else was ever tried and no probe is possible: then all that is known was denied. */
+  #isPermissionMissing(canProbe: boolean): boolean {
+    const { count, denied } = this.#peers
+    return count === 0 ? !canProbe : denied >= permissionShare * count
   }
 
   get #doProbesCount(): boolean {

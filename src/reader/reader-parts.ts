@@ -134,8 +134,8 @@ function createProbes(
     return key === undefined ? undefined : probe(key)
   }
   return {
-    // That Rekognition answers says nothing about whether it may read the bucket.
-    [textSteps.byReference]: (kind: string) => (kind === 'denied' ? undefined : askNothing()),
+    // That Rekognition may not read the object is no denial of this step: it is `unreadable`.
+    [textSteps.byReference]: askNothing,
     [textSteps.byBytes]: askNothing,
     [textSteps.download]: withKey((key) => images.probe(bucket, key)),
     [textSteps.head]: withKey((key) => images.head(bucket, key)),

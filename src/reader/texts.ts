@@ -118,7 +118,7 @@ export class TextReader {
     const requirements = { maxMinConfidence: keptConfidence, askedBy }
     const own = answers.find({ key, etag }, requirements)
     const shared = own || askedBy !== undefined ? undefined : await exchange?.answer({ bucket, key, etag })
-    const answer = own ?? (shared as Answer<readonly TextLine[]> | undefined)
+    const answer = own ?? shared
     return answer && { kind: 'answered', answer, etag, isNew: false }
   }
 
@@ -141,11 +141,14 @@ export class TextReader {
   async #detect(object: WantedImage & { sizeBytes: number }, step: Step): Promise<TextAnswer> {
     if (object.sizeBytes === 0) throw new Failure('subject', textSteps.head, 'the object is empty')
     if (object.sizeBytes <= maxInlineBytes) return this.#detectBytes(object, step)
-    const { bucket } = this.#parts
+    const { bucket, images } = this.#parts
     try {
       return await step(textSteps.byReference, () => this.#call(0, { bucket, key: object.key }))
     } catch (error) {
-      throw error instanceof Failure && error.kind === 'unreadable' ? unreadable(error) : error
+      if (!(error instanceof Failure) || error.kind !== 'unreadable') throw error
+      // A missing permission, or an outage, shows when S3 is asked for the very object (see the detector's labels.ts).
+      await step(textSteps.download, () => images.probe(bucket, object.key))
+      return step(textSteps.byReference, () => Promise.reject(unreadable(error)))
     }
   }
 
@@ -187,8 +190,7 @@ function shared(text: ImageText): ImageText {
   return text.kind === 'answered' ? { ...text, isNew: false } : text
 }
 
-/** Whose fault that is, other images tell. */
 function unreadable(failure: Failure): Failure {
   const message = `the image has more than 5 MiB and Rekognition cannot read it from S3: ${failure.message}`
-  return new Failure('denied', textSteps.byReference, message, { cause: failure })
+  return new Failure('unreadable', failure.operation, message, { cause: failure })
 }

@@ -116,7 +116,7 @@ function create({ byReference, reference, bytes, download, head = {} }: World) {
       return response
     },
   }
-  const images: Pick<S3Images, 'head' | 'download'> = {
+  const images: Pick<S3Images, 'head' | 'download' | 'probe'> = {
     head: async () => {
       if (typeof head === 'string') fail(head, 'HeadObject')
       return { size: 1, etag: '"e"', storageClass: undefined, isArchived: false, ...(head as object) }
@@ -125,6 +125,10 @@ function create({ byReference, reference, bytes, download, head = {} }: World) {
       requests.push({ download: `${bucket}/${key}`, ...expected })
       if (download) fail(download, 'GetObject')
       return { bytes: new Uint8Array(expected.size), etag: '"e"' }
+    },
+    probe: async (bucket, key) => {
+      requests.push({ probe: `${bucket}/${key}` })
+      if (download) fail(download, 'GetObject')
     },
   }
   let reserved = 0
@@ -189,18 +193,33 @@ describe('an image in the bucket of the same region', () => {
     ])
   })
 
-  it('that Rekognition cannot read and that is too large for bytes is a failure of that step', async () => {
-    const { failure, steps } = create({ byReference: true, reference: 'unreadable' })
+  it('that Rekognition cannot read, but S3 gives us, and that is too large for bytes is a failure of that step', async () => {
+    const { failure, steps, requests } = create({ byReference: true, reference: 'unreadable' })
     expect(await failure({ size: 5 * megabyte + 1 })).toMatchObject({
-      kind: 'denied',
+      kind: 'unreadable',
       message: expect.stringMatching(/more than 5 MiB.*DetectLabels is unreadable/),
     })
-    // The last step is the one whose other results tell whose fault it is.
-    expect(steps.at(-1)).toBe(`${labelSteps.byReference}: denied`)
+    // The last step is the one whose failure is judged.
+    expect(steps).toEqual([
+      `${labelSteps.byReference}: unreadable`,
+      labelSteps.head,
+      labelSteps.download,
+      `${labelSteps.byReference}: unreadable`,
+    ])
+    expect(requests.at(-1)).toEqual({ probe: 'bucket/2.jpg' })
     expect(await create({ byReference: true, reference: 'unreadable' }).read({ size: 5 * megabyte })).toEqual(
       answer,
     )
   })
+
+  test.each<FailureKind>(['denied', 'transient'])(
+    'that Rekognition cannot read and that is too large for bytes is a failure of S3 when that is %s',
+    async (download) => {
+      const { failure, steps } = create({ byReference: true, reference: 'unreadable', download })
+      expect(await failure({ size: 6 * megabyte })).toMatchObject({ kind: download, operation: 'GetObject' })
+      expect(steps.at(-1)).toBe(`${labelSteps.download}: ${download}`)
+    },
+  )
 
   test.each<[Partial<ObjectHead> | FailureKind, object]>([
     [

@@ -286,6 +286,16 @@ describe('denials', () => {
     expect(verdictAt(18, 20)).toBe('retry')
   })
 
+  it('one that is denied while nothing is known of others is no missing permission, if a probe can tell', () => {
+    const verdictWith = (canProbe: boolean) => {
+      const streak = new FailureStreak(new StepEvidence(), {}, { beganAt: 0, failedAt: 0 })
+      for (let n = 0; n < maxAttempts; n++) streak.add({ isDenied: true })
+      return streak.verdict(60_000, { maxAttempts, canProbe })
+    }
+    expect(verdictWith(true)).toBe('retry')
+    expect(verdictWith(false)).toBe('permission-missing')
+  })
+
   it('an image that failed otherwise in between is not denied', () => {
     const evidence = new StepEvidence()
     const { images: log } = evidence
