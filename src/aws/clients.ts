@@ -4,6 +4,7 @@ import { RekognitionClient } from '@aws-sdk/client-rekognition'
 import { S3Client } from '@aws-sdk/client-s3'
 import { SQSClient } from '@aws-sdk/client-sqs'
 import type { AwsCredentialIdentity, HttpResponse } from '@smithy/types'
+import { slowestBytesPerMs } from '../flow/adaptive-deadline.ts'
 import { CallCounter } from './call-counter.ts'
 import { credentialsProvider } from './credentials.ts'
 import type { Service } from './error-codes.ts'
@@ -33,13 +34,14 @@ export interface ClientOptions {
 
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** Slower connections than this cannot be used. */
-const minBytesPerMs = 10
 const minDeadlineMs = 60_000
 
-/** The longest that a request may take in all whose body, or whose answer, has so many bytes. */
+/**
+ * The longest that a request may take in all whose body, or whose answer, has so many bytes: what the slowest usable line needs,
+ * because a good image must not be blamed for its line. A connection that is dead is given up long before, for its silence.
+ */
 export function requestDeadlineMs(bytes: number): number {
-  return minDeadlineMs + bytes / minBytesPerMs
+  return minDeadlineMs + bytes / slowestBytesPerMs
 }
 
 /**

@@ -1,7 +1,8 @@
 const baseMs = 60_000
 /** The first guess of what a call gets of the line: 0.8 Mbit/s. */
 const initialBytesPerMs = 100
-const minBytesPerMs = 2
+/** 16 kbit/s: slower lines cannot be used. No transfer has a shorter deadline once it has timed out often enough. */
+export const slowestBytesPerMs = 2
 /** A call may be so much slower than those before it. */
 const maxSlowdown = 4
 const timeoutFactor = 4
@@ -26,10 +27,10 @@ export class AdaptiveDeadline {
     if (bytes < minMeasuredBytes) return
     const lowest = bytes / Math.max(1, ms) / maxSlowdown
     // Slower lines count at once, faster ones little by little: a deadline that is too long costs less than one too short.
-    this.#bytesPerMs = Math.max(minBytesPerMs, Math.min(lowest, this.#bytesPerMs * 1.5))
+    this.#bytesPerMs = Math.max(slowestBytesPerMs, Math.min(lowest, this.#bytesPerMs * 1.5))
   }
 
   timedOut(): void {
-    this.#bytesPerMs = Math.max(minBytesPerMs, this.#bytesPerMs / timeoutFactor)
+    this.#bytesPerMs = Math.max(slowestBytesPerMs, this.#bytesPerMs / timeoutFactor)
   }
 }

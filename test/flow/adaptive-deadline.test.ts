@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { requestDeadlineMs } from '../../src/aws/clients.ts'
 import { AdaptiveDeadline } from '../../src/flow/adaptive-deadline.ts'
 
 const photo = 5_000_000
@@ -32,5 +33,13 @@ describe('AdaptiveDeadline', () => {
     const deadline = new AdaptiveDeadline()
     deadline.answered(50_000, 60_000)
     expect(deadline.deadlineMs(photo)).toBe(110_000)
+  })
+
+  it.each([2, 5, 10])('suffices for a photograph at %d kB/s, also of a download', (kilobytesPerSecond) => {
+    const deadline = new AdaptiveDeadline()
+    for (let timeouts = 0; timeouts < 5; timeouts++) deadline.timedOut()
+    const neededMs = photo / kilobytesPerSecond
+    expect(deadline.deadlineMs(photo)).toBeGreaterThan(neededMs)
+    expect(requestDeadlineMs(photo)).toBeGreaterThan(neededMs)
   })
 })
