@@ -1,16 +1,22 @@
-import { Readable } from 'node:stream'
+import { addAbortSignal, Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 
 /**
  * Reads the body of an answer to its end. It has to be read at once: one that is left unread is destroyed when its connection
  * has been silent for too long, and a stream that was destroyed before anybody listened never ends.
  *
+ * @param signal gives it up; without one, that of its request does
  * @returns undefined when there are more than `maxBytes`
  * @throws what breaks the connection
  */
-export async function readBody(body: unknown, maxBytes: number): Promise<Uint8Array | undefined> {
+export async function readBody(
+  body: unknown,
+  maxBytes: number,
+  signal?: AbortSignal,
+): Promise<Uint8Array | undefined> {
   if (body === undefined) return new Uint8Array()
   if (!(body instanceof Readable)) throw new TypeError('the body of an answer is not a stream')
+  if (signal) addAbortSignal(signal, body)
   const bytes = Buffer.allocUnsafe(maxBytes)
   let length = 0
   // Leaving the loop early destroys the stream, and so its connection.

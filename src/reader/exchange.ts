@@ -6,46 +6,61 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { AwsError, toFailure } from '../aws/errors.ts'
-import { Failure } from '../flow/failure.ts'
+import { requestDeadlineMs } from '../aws/clients.ts'
+import { AwsError, incompleteAnswer, toFailure } from '../aws/errors.ts'
+import { destroyBody, readBody } from '../aws/response-body.ts'
 import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
-import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
-import type { Answer } from '../state/answers.ts'
+import { ShutdownError, type ShutdownSignals, withDeadline } from '../host/shutdown.ts'
+import type { Outcome } from '../protocol/outcomes.ts'
+import {
+  type Check,
+  type FinishedEntry,
+  isFinishedEntry,
+  isOutcome,
+  isSharedAnswer,
+  isSharedEnd,
+  type RunState,
+  type SharedAnswer,
+  type SharedEnd,
+} from './exchange-format.ts'
 
 const numberDigits = 16
-const requestMs = 120_000
 
-export type RunState = 'complete' | 'abandoned'
+export type { RunState, SharedAnswer, SharedEnd }
 
 /** A run that takes no more outcomes, at its place in the order in which runs were finished. */
-export interface FinishedRun {
+export interface FinishedRun extends FinishedEntry {
   readonly position: number
-  readonly run: string
-  readonly state: RunState
 }
 
-/** A run's end, and when it came to the first reader (ms since 1970). */
-export type SharedEnd = RunEnd & { readonly at: number }
-
 /**
- * What several readers agree on, as objects of `resultsBucket`. Each is written once (`If-None-Match`) and never changed:
- * whoever comes second finds what the first one has written.
+ * What several readers agree on, as objects of `resultsBucket`. But for answers, each is written once (`If-None-Match`) and
+ * never changed: whoever comes second finds what the first one has written. Content that is not what its key says is none:
+ * it is asked for again, as after any failure that may pass.
  *
  *     runs/<run>/outcomes/<n>.json   what became of the n-th image
  *     runs/<run>/end.json            how many there are
  *     runs/<run>/results.txt, .json  the results
  *     finished/<position>            run and state: the order of finishing, which depends on no clock
- *     answers/<hash>.json            DetectText's answer about an object
+ *     answers/<hash>.json            DetectText's answer about an object, the newest that was paid for
  */
 export class ResultsExchange {
   readonly #s3: S3Client
   readonly #bucket: string
   readonly #retry: Omit<RetryOptions, 'what'>
+  readonly #forced: AbortSignal
 
-  constructor(s3: S3Client, bucket: string, retry: Omit<RetryOptions, 'what'>) {
+  /** @param retry.signal ends waiting and loops; a forced shutdown aborts transfers too */
+  constructor(
+    s3: S3Client,
+    bucket: string,
+    retry: Omit<RetryOptions, 'what'>,
+    { forced }: Pick<ShutdownSignals, 'forced'>,
+  ) {
     this.#s3 = s3
     this.#bucket = bucket
     this.#retry = retry
+    this.#forced = forced
   }
 
   hasOutcome(run: string, n: number): Promise<boolean> {
@@ -58,7 +73,7 @@ export class ResultsExchange {
   }
 
   outcome(run: string, n: number): Promise<Outcome> {
-    return this.#getJson(outcomeKey(run, n))
+    return this.#getJson(outcomeKey(run, n), (value): value is Outcome => isOutcome(value) && value.n === n)
   }
 
   /** @returns the numbers above `after` that have an outcome, in order: a thousand at most */
@@ -70,7 +85,7 @@ export class ResultsExchange {
   /** @returns the end that holds: this one, or the one written before */
   async putEnd(run: string, end: SharedEnd): Promise<SharedEnd> {
     const key = `runs/${run}/end.json`
-    return (await this.#putOnce(key, JSON.stringify(end))) ? end : this.#getJson(key)
+    return (await this.#putOnce(key, JSON.stringify(end))) ? end : this.#getJson(key, isSharedEnd)
   }
 
   /** Writes results unless another reader has. */
@@ -81,73 +96,80 @@ export class ResultsExchange {
 
   async results(run: string): Promise<Results> {
     return {
-      text: await this.#get(`runs/${run}/results.txt`),
-      json: await this.#get(`runs/${run}/results.json`),
+      text: await this.#get(`runs/${run}/results.txt`, (bytes) => bytes),
+      json: await this.#get(`runs/${run}/results.json`, (bytes) => bytes),
     }
   }
 
   /** @returns the answer about an object, if some reader has paid for it */
   async answer(object: { bucket: string; key: string; etag: string }): Promise<SharedAnswer | undefined> {
     try {
-      return await this.#getJson(answerKey(object))
+      return await this.#getJson(answerKey(object), isSharedAnswer)
     } catch (error) {
       if (isNotFound(error)) return undefined
       throw error
     }
   }
 
+  /** In the place of an older one: only who was told to ask anew has a second answer about an object. */
   async putAnswer(
     object: { bucket: string; key: string; etag: string },
     answer: SharedAnswer,
   ): Promise<void> {
-    await this.#putOnce(answerKey(object), JSON.stringify(answer))
+    await this.#put(answerKey(object), JSON.stringify(answer))
   }
 
   /** Appends a run to the order of finished runs. Two readers may append the same run: the first one counts. */
   async appendFinished(run: string, state: RunState, after: number): Promise<void> {
-    for (let position = after; ; ) {
-      for (const finished of await this.finishedAfter(position)) {
-        if (finished.run === run) return
-        position = finished.position
+    for (let last = after; ; ) {
+      for (const position of await this.finishedPositions(last)) {
+        this.#throwIfShutdown()
+        if ((await this.finished(position)).run === run) return
+        last = position
       }
-      if (await this.#putOnce(finishedKey(position + 1), JSON.stringify({ run, state }))) return
+      if (await this.#putOnce(finishedKey(last + 1), JSON.stringify({ run, state }))) return
     }
   }
 
-  /** @returns the finished runs behind a position, in order; all of them, however many there are */
-  async finishedAfter(position: number): Promise<FinishedRun[]> {
-    const finished: FinishedRun[] = []
-    for (let after = position; ; ) {
-      const keys = await this.#list('finished/', finishedKey(after))
-      for (const key of keys) {
-        const { run, state }: { run: string; state: RunState } = await this.#getJson(key)
-        after = Number(key.slice('finished/'.length))
-        finished.push({ position: after, run, state })
-      }
-      if (keys.length < 1000) return finished
+  /** @returns the positions of the finished runs behind a position, in order; all of them, however many there are */
+  async finishedPositions(after: number): Promise<number[]> {
+    const positions: number[] = []
+    for (let last = after; ; last = positions.at(-1) ?? after) {
+      const keys = await this.#list('finished/', finishedKey(last))
+      for (const key of keys) positions.push(Number(key.slice('finished/'.length)))
+      if (keys.length < 1000) return positions
+      this.#throwIfShutdown()
     }
+  }
+
+  async finished(position: number): Promise<FinishedRun> {
+    return { position, ...(await this.#getJson(finishedKey(position), isFinishedEntry)) }
   }
 
   /** @returns whether it was written; false when the key had an object already */
-  #putOnce(key: string, content: Uint8Array | string): Promise<boolean> {
-    const command = new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body: content, IfNoneMatch: '*' })
-    return this.#request(`write ${key.split('/')[0]}/`, 'PutObject', async (abortSignal) => {
-      try {
-        await this.#s3.send(command, { abortSignal })
-        return true
-      } catch (error) {
-        const failure = toFailure(error, { service: 's3', operation: 'PutObject' })
-        if (failure.code === 'PreconditionFailed') return false
-        throw failure
-      }
-    })
+  async #putOnce(key: string, content: Uint8Array | string): Promise<boolean> {
+    try {
+      await this.#put(key, content, '*')
+      return true
+    } catch (error) {
+      if (error instanceof AwsError && error.code === 'PreconditionFailed') return false
+      throw error
+    }
+  }
+
+  async #put(key: string, Body: Uint8Array | string, IfNoneMatch?: '*'): Promise<void> {
+    const command = new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body, IfNoneMatch })
+    const what = `write ${key.split('/')[0]}/`
+    await this.#request(what, 'PutObject', () =>
+      this.#within(Buffer.byteLength(Body), (abortSignal) => this.#s3.send(command, { abortSignal })),
+    )
   }
 
   async #has(key: string): Promise<boolean> {
     const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key })
     try {
-      await this.#request('look for outcomes', 'HeadObject', (abortSignal) =>
-        this.#s3.send(command, { abortSignal }),
+      await this.#request('look for outcomes', 'HeadObject', () =>
+        this.#within(0, (abortSignal) => this.#s3.send(command, { abortSignal })),
       )
       return true
     } catch (error) {
@@ -156,51 +178,79 @@ export class ResultsExchange {
     }
   }
 
-  async #getJson<T>(key: string): Promise<T> {
-    return JSON.parse((await this.#get(key)).toString())
+  #getJson<Content>(key: string, isContent: Check<Content>): Promise<Content> {
+    return this.#get(key, (bytes) => {
+      const value = parsedJson(bytes.toString())
+      if (isContent(value)) return value
+      throw incompleteAnswer(getContext, `${key} is not what its name says`)
+    })
   }
 
-  #get(key: string): Promise<Buffer> {
+  /** @param parse throws what is wrong with the content, which is then read again */
+  #get<Content>(key: string, parse: (bytes: Buffer) => Content): Promise<Content> {
     const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key })
-    return this.#request(`read ${key.split('/')[0]}/`, 'GetObject', async (abortSignal) => {
-      const { Body, ETag, ContentLength } = await this.#s3.send(command, { abortSignal })
-      const bytes = Buffer.from((await Body?.transformToByteArray()) ?? [])
-      if (ETag === undefined || (ContentLength !== undefined && ContentLength !== bytes.length)) {
-        throw new Failure('transient', 'GetObject', `GetObject: the answer about ${key} is incomplete`)
+    return this.#request(`read ${key.split('/')[0]}/`, 'GetObject', async () => {
+      const {
+        Body,
+        ETag,
+        ContentLength: size,
+      } = await this.#within(0, (abortSignal) => this.#s3.send(command, { abortSignal }))
+      if (ETag === undefined || size === undefined) {
+        destroyBody(Body)
+        throw incompleteAnswer(getContext, `the answer about ${key} has no ETag or no length`)
       }
-      return bytes
+      const bytes = await this.#within(size, (signal) => readBody(Body, size, signal))
+      if (bytes?.length !== size) throw incompleteAnswer(getContext, `${key} is not as long as announced`)
+      return parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
     })
   }
 
   /** One page: up to a thousand keys after `after`. */
   #list(prefix: string, after: string): Promise<string[]> {
     const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, StartAfter: after })
-    return this.#request(`list ${prefix.split('/')[0]}/`, 'ListObjectsV2', async (abortSignal) => {
-      const { Contents = [], Name, IsTruncated } = await this.#s3.send(command, { abortSignal })
+    return this.#request(`list ${prefix.split('/')[0]}/`, 'ListObjectsV2', async () => {
+      const {
+        Contents = [],
+        Name,
+        IsTruncated,
+      } = await this.#within(0, (abortSignal) => this.#s3.send(command, { abortSignal }))
       if (Name === undefined || IsTruncated === undefined) {
-        throw new Failure(
-          'transient',
-          'ListObjectsV2',
-          'ListObjectsV2: the answer is not a page of a listing',
-        )
+        const context = { service: 's3', operation: 'ListObjectsV2' } as const
+        throw incompleteAnswer(context, 'the answer is not a page of a listing')
       }
       return Contents.flatMap(({ Key }) => Key ?? [])
     })
   }
 
   /** Keys stay out of `what`, so that an outage with many objects in flight is one line of the log. */
-  #request<T>(what: string, operation: string, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  #request<T>(what: string, operation: string, attempt: () => Promise<T>): Promise<T> {
+    const context = { service: 's3', operation, forced: this.#forced } as const
     return retryUntilSuccess(
-      async () => {
-        try {
-          return await send(AbortSignal.timeout(requestMs))
-        } catch (error) {
-          if (error instanceof Failure) throw error
-          throw toFailure(error, { service: 's3', operation })
-        }
-      },
+      () =>
+        attempt().catch((error: unknown) => {
+          throw toFailure(error, context)
+        }),
       { ...this.#retry, what: `${what} in the results bucket "${this.#bucket}"` },
     )
+  }
+
+  #throwIfShutdown(): void {
+    if (this.#retry.signal.aborted) throw new ShutdownError()
+  }
+
+  /** A transfer may take as long as its size needs on the slowest line that can be used. */
+  #within<T>(bytes: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    return withDeadline(requestDeadlineMs(bytes), this.#forced, work)
+  }
+}
+
+const getContext = { service: 's3', operation: 'GetObject' } as const
+
+function parsedJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
   }
 }
 
@@ -208,9 +258,6 @@ export interface Results {
   readonly text: Buffer
   readonly json: Buffer
 }
-
-/** Every line of text, whatever its confidence. */
-export type SharedAnswer = Answer<unknown>
 
 function isNotFound(error: unknown): boolean {
   return error instanceof AwsError && error.kind === 'subject' && error.status === 404

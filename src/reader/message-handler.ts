@@ -115,24 +115,33 @@ export class MessageHandler {
   }
 
   async #readAndRecord({ run, n, image }: Work, message: Message): Promise<void> {
-    const { texts, coordinator, onRecorded, reuseAnswers } = this.#parts
+    const { texts, coordinator, exchange, onRecorded, reuseAnswers } = this.#parts
     const askedBy = image.fresh || !reuseAnswers ? run : undefined
     const text = await texts.read(image, askedBy)
-    await this.#share(image, text)
     const outcome = outcomeOf({ run, n, image }, message, this.#readingOf(text))
-    await coordinator.record(run, outcome, sourceOf(text), (seq) => this.#keep(image.key, text, { run, seq }))
+    const keep = (seq: number) => this.#keep(image.key, text, { run, seq })
+    if (exchange) {
+      await coordinator.commitFor(run, keep)
+      await this.#share(exchange, run, image.key, text)
+    }
+    await coordinator.record(run, outcome, sourceOf(text), exchange ? undefined : keep)
     onRecorded()
     this.#logOutcome(run, outcome)
   }
 
-  /** An answer that was paid for is shared before the outcome that comes of it. */
-  async #share({ key }: ImageMessage, text: ImageText): Promise<void> {
-    const { exchange, bucket } = this.#parts
-    if (!exchange || text.kind !== 'answered' || !text.isNew || text.etag === undefined) return
-    await exchange.putAnswer({ bucket, key, etag: text.etag }, text.answer)
+  /**
+   * Gives other readers the answer that this run has paid for, maybe before a restart. It is durable here already: the results
+   * bucket may be out for as long as it likes, and nothing is asked again.
+   */
+  async #share(exchange: ResultsExchange, run: string, key: string, text: ImageText): Promise<void> {
+    const { answers, bucket } = this.#parts
+    if (text.kind !== 'answered' || text.etag === undefined) return
+    const object = { key, etag: text.etag }
+    const asked = answers.find(object, { maxMinConfidence: 0, askedBy: run })
+    if (asked) await exchange.putAnswer({ bucket, ...object }, asked)
   }
 
-  /** Inside the outcome's commit: the answer is durable before anything is done because of it. */
+  /** Inside a commit: the answer is durable before anything is done because of it. */
   #keep(key: string, text: ImageText, { run, seq }: { run: string; seq: number }): void {
     const { answers, calls } = this.#parts
     if (text.kind !== 'answered') return

@@ -44,6 +44,6 @@ export class OnceBaseline {
 
 /** What other readers have finished before is not the next run, although it is not on this disk yet. */
 async function lastFinished(latest: number, exchange: ResultsExchange | undefined): Promise<number> {
-  const finished = (await exchange?.finishedAfter(latest)) ?? []
-  return finished.at(-1)?.position ?? latest
+  const positions = (await exchange?.finishedPositions(latest)) ?? []
+  return positions.at(-1) ?? latest
 }

@@ -32,9 +32,9 @@ export function retryOf({ outages, shutdown, credentialsMs }: WorkerContext): Om
 
 /** What several readers agree on, with `resultsBucket`. */
 export function exchangeOf(context: WorkerContext): ResultsExchange | undefined {
-  const { settings, clients } = context
+  const { settings, clients, shutdown } = context
   if (settings.resultsBucket === '') return undefined
-  return new ResultsExchange(clients.s3, settings.resultsBucket, retryOf(context))
+  return new ResultsExchange(clients.s3, settings.resultsBucket, retryOf(context), shutdown)
 }
 
 export function sharedRuns(context: WorkerContext, runs: ReaderRuns, exchange: ResultsExchange): SharedRuns {

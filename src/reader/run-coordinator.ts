@@ -94,6 +94,13 @@ export class RunCoordinator {
     return (await this.#sharing?.hasOutcome(run, n)) ? 'done' : 'pending'
   }
 
+  /** Commits what must be durable before the outcome is, because other readers learn of it. */
+  async commitFor(run: string, write: (seq: number) => void): Promise<void> {
+    const { runs, database } = this.#parts
+    const { seq } = await runs.begin(run)
+    await database.commit(() => write(seq))
+  }
+
   /**
    * Records an outcome, with what else belongs into the same commit.
    *
@@ -103,14 +110,14 @@ export class RunCoordinator {
     run: string,
     outcome: Outcome,
     source: OutcomeSource,
-    also: (seq: number) => void,
+    also?: (seq: number) => void,
   ): Promise<void> {
     const { runs, database } = this.#parts
     await this.#sharing?.putOutcome(run, outcome)
     const row = await runs.begin(run)
     this.#current = row.seq
     const isFirst = await database.commit(() => {
-      also(row.seq)
+      also?.(row.seq)
       // The run may have been closed since.
       return runs.get(run)?.state === 'open' && runs.addOutcome(row.seq, outcome, source)
     })

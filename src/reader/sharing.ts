@@ -141,13 +141,14 @@ export class SharedRuns implements RunSharing {
   }
 
   async #catchUp(coordinator: RunCoordinator): Promise<void> {
-    const { exchange, database, keepRuns } = this.#parts
-    const finished = await exchange.finishedAfter(this.#cursor)
-    for (const [place, entry] of finished.entries()) {
+    const { exchange, database, keepRuns, signal } = this.#parts
+    const positions = await exchange.finishedPositions(this.#cursor)
+    for (const [place, position] of positions.entries()) {
+      if (signal.aborted) return
       // Older ones would be deleted at once.
-      const isKept = finished.length - place <= keepRuns
-      await this.#close(coordinator, entry, isKept)
-      await database.commit(() => writeMeta(database, 'exchange-cursor', String(entry.position)))
+      const isKept = positions.length - place <= keepRuns
+      await this.#close(coordinator, await exchange.finished(position), isKept)
+      await database.commit(() => writeMeta(database, 'exchange-cursor', String(position)))
     }
   }
 

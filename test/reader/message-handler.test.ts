@@ -4,6 +4,7 @@ import type { Queue } from '../../src/aws/sqs.ts'
 import { OutageLog } from '../../src/flow/outage-log.ts'
 import { ShutdownError } from '../../src/host/shutdown.ts'
 import type { TextLine } from '../../src/protocol/outcomes.ts'
+import type { ResultsExchange } from '../../src/reader/exchange.ts'
 import { ForeignRuns } from '../../src/reader/foreign-runs.ts'
 import { HeldMessages } from '../../src/reader/held-messages.ts'
 import { MessageHandler, readingOf } from '../../src/reader/message-handler.ts'
@@ -93,14 +94,22 @@ function createHeld(): HeldMessages {
   })
 }
 
-function create({ isShared = false, reuseAnswers = true, minTextConfidence = 80 } = {}): MessageHandler {
+interface HandlerOptions {
+  readonly isShared?: boolean
+  readonly reuseAnswers?: boolean
+  readonly minTextConfidence?: number
+  readonly exchange?: Pick<ResultsExchange, 'putAnswer'>
+}
+
+function create(options: HandlerOptions = {}): MessageHandler {
+  const { isShared = false, reuseAnswers = true, minTextConfidence = 80, exchange } = options
   return new MessageHandler({
     bucket: 'bucket',
     minTextConfidence,
     reuseAnswers,
     coordinator,
     foreign: isShared ? undefined : new ForeignRuns({ database, runs, log, visibilitySeconds: 30 }),
-    exchange: undefined,
+    exchange: exchange as ResultsExchange | undefined,
     held,
     texts: texts as unknown as TextReader,
     answers,
@@ -341,6 +350,35 @@ describe('what is kept with an outcome', () => {
     await receive(create(), image(2))
     expect(database.prepare('SELECT * FROM answers').all()).toEqual([])
     expect(runs.get(run)).toMatchObject({ asked: 1, failed: 1 })
+  })
+})
+
+describe('an answer that other readers are to have', () => {
+  const shutDown = () => Promise.reject(new ShutdownError())
+
+  it('outlives a restart while the results bucket is out, and is shared then', async () => {
+    const object = { bucket: 'bucket', key: '1.jpg', etag: 'e' }
+    const putAnswer = vi.fn<ResultsExchange['putAnswer']>(shutDown)
+    await receive(create({ exchange: { putAnswer } }), image(1))
+    const kept = answers.find(object, { maxMinConfidence: 0, askedBy: run })
+    expect(kept).toEqual({ kind: 'answer', model: '3', content: [line('A')] })
+    expect(outcomes()).toEqual([])
+
+    const again = image(1)
+    texts.read.mockResolvedValue(answered([line('A')], { isNew: false }))
+    putAnswer.mockResolvedValue()
+    await receive(create({ exchange: { putAnswer } }), again)
+    expect(putAnswer).toHaveBeenLastCalledWith(object, kept)
+    expect(outcomes()).toMatchObject([{ outcome: 'text' }])
+    expect(deleted).toEqual([again.ReceiptHandle])
+    expect(database.prepare('SELECT answered FROM calls').get()?.answered).toBe(1)
+  })
+
+  it('is not shared again by a run that has not paid for it', async () => {
+    const putAnswer = vi.fn<ResultsExchange['putAnswer']>()
+    texts.read.mockResolvedValue(answered([line('A')], { isNew: false }))
+    await receive(create({ exchange: { putAnswer } }), image(1))
+    expect(putAnswer).not.toHaveBeenCalled()
   })
 })
 
