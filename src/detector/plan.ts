@@ -2,27 +2,23 @@ import { callDollars, formatDollars } from '../aws/prices.ts'
 import type { ListedObject } from '../aws/s3.ts'
 import type { Settings } from '../config/schema.ts'
 import { isImageKey } from '../protocol/keys.ts'
-import { isUsable, type KeyRange, type StoredAnswer } from '../state/answers.ts'
+import { type AnswerSource, answersAbout, isUsable, type StoredAnswer } from '../state/answers.ts'
 import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import { decide, isArchiveClass, type KeptLabels } from './labels.ts'
-import { ImageSetDigest, type ListedPage, type Listing, listPages } from './listing.ts'
+import { ImageSetDigest, type Listing, listPages } from './listing.ts'
 
-/** Where a plan looks answers up; a database that must not stay open for long is read a page at a time. */
-export interface KnownAnswers {
-  between(range: KeyRange): Iterable<StoredAnswer<KeptLabels>> | Promise<Iterable<StoredAnswer<KeptLabels>>>
+/** Where a plan looks earlier runs up; a database that must not stay open for long answers a page at a time. */
+export interface KnownRuns extends Pick<DetectorRuns, 'lastDone'> {
+  failedAmong(seq: number, keys: readonly string[]): ReadonlySet<string> | Promise<ReadonlySet<string>>
 }
 
-export interface PlanParts {
-  readonly answers: KnownAnswers
-  readonly prefix: string
+interface PlanParts {
   readonly label: string
   readonly minConfidence: number
   /** answers of earlier runs may be used */
   readonly reuse: boolean
   /** the newest finished run over the same part of the bucket */
   readonly lastRun: DetectorRunRow | undefined
-  /** keys that failed in that run */
-  readonly failedKeys: ReadonlySet<string>
 }
 
 /** What a run would do, by the listing and the answers alone. Every image is one of new, changed, unchanged or retried. */
@@ -46,29 +42,32 @@ export interface RunPlan {
   readonly isSameSet: boolean
 }
 
-/** The plan of a run with these settings. */
-export function planOf(
+/** The plan of a run with these settings: compares a complete listing with the answers. Asks Rekognition nothing. */
+export async function planOf(
   listing: Listing,
   parts: {
     settings: Pick<Settings, 'bucket' | 'prefix' | 'label' | 'minConfidence' | 'reuseAnswers'>
-    answers: KnownAnswers
-    runs: Pick<DetectorRuns, 'lastDone' | 'failures'>
+    answers: AnswerSource<KeptLabels>
+    runs: KnownRuns
   },
 ): Promise<RunPlan> {
   const { settings, answers, runs } = parts
-  const lastRun = runs.lastDone(settings)
-  const failedKeys = new Set<string>()
-  if (lastRun) for (const { key } of runs.failures(lastRun.seq)) failedKeys.add(key)
   const { prefix, label, minConfidence, reuseAnswers: reuse } = settings
-  return planRun(listPages(listing, ''), {
-    answers,
-    prefix,
-    label,
-    minConfidence,
-    reuse,
-    lastRun,
-    failedKeys,
-  })
+  const lastRun = runs.lastDone(settings)
+  const counter = new PlanCounter({ label, minConfidence, reuse, lastRun })
+  let after = ''
+  for await (const page of listPages(listing, '')) {
+    const lastKey = page.objects.at(-1)?.key ?? after
+    const images = new Map(
+      page.objects.filter(({ key }) => isImageKey(key)).map((image) => [image.key, image]),
+    )
+    const range = { prefix, after, last: page.isLast ? undefined : lastKey }
+    const stored = await answersAbout(answers, images, range, (gone) => counter.addRemoved(gone.length))
+    const failed = lastRun ? await runs.failedAmong(lastRun.seq, [...images.keys()]) : new Set<string>()
+    for (const image of images.values()) counter.addImage(image, stored.get(image.key), failed.has(image.key))
+    after = lastKey
+  }
+  return counter.plan
 }
 
 /** The plan in words: what is new, and what that costs. @param ratePerSecond the quota last seen; 0 = unknown */
@@ -94,19 +93,6 @@ export function estimatedTextCalls({ calls, knownCars, unchanged }: RunPlan): nu
   return unchanged > 0 ? Math.ceil((calls * knownCars) / unchanged) : calls
 }
 
-/** Compares a complete listing with the answers. Asks Rekognition nothing. */
-export async function planRun(pages: AsyncIterable<ListedPage>, parts: PlanParts): Promise<RunPlan> {
-  const counter = new PlanCounter(parts)
-  let after = ''
-  for await (const page of pages) {
-    const lastKey = page.objects.at(-1)?.key ?? after
-    const range = { prefix: parts.prefix, after, last: page.isLast ? undefined : lastKey }
-    counter.addPage(page, await parts.answers.between(range))
-    after = lastKey
-  }
-  return counter.plan
-}
-
 class PlanCounter {
   readonly #parts: PlanParts
   readonly #digest = new ImageSetDigest()
@@ -122,18 +108,17 @@ class PlanCounter {
     return { ...this.#counts, calls: added + changed + retried, isSameSet }
   }
 
-  addPage({ objects }: ListedPage, stored: Iterable<StoredAnswer<KeptLabels>>): void {
-    const listed = new Map(objects.filter(({ key }) => isImageKey(key)).map((object) => [object.key, object]))
-    const answered = new Map<string, StoredAnswer<KeptLabels>>()
-    for (const answer of stored) {
-      if (listed.has(answer.key)) answered.set(answer.key, answer)
-      else this.#counts.removed++
-    }
-    for (const object of listed.values()) this.#addImage(object, answered.get(object.key))
+  addRemoved(count: number): void {
+    this.#counts.removed += count
   }
 
-  #addImage({ key, etag, storageClass }: ListedObject, stored: StoredAnswer<KeptLabels> | undefined): void {
-    const { minConfidence, label, reuse, failedKeys } = this.#parts
+  /** @param hasFailed in the last run */
+  addImage(
+    { key, etag, storageClass }: ListedObject,
+    stored: StoredAnswer<KeptLabels> | undefined,
+    hasFailed: boolean,
+  ): void {
+    const { minConfidence, label, reuse } = this.#parts
     this.#counts.images++
     this.#digest.add(key, etag)
     if (reuse && stored && isUsable(stored, etag, { maxMinConfidence: minConfidence })) {
@@ -143,10 +128,10 @@ class PlanCounter {
         this.#counts.knownCars++
     } else if (stored && stored.etag !== etag) {
       this.#counts.changed++
-    } else if (failedKeys.has(key) && isArchiveClass(storageClass)) {
+    } else if (hasFailed && isArchiveClass(storageClass)) {
       // Restoring an object changes nothing in the listing: it is tried again when there is another reason for a run.
       this.#counts.unchanged++
-    } else if (failedKeys.has(key)) {
+    } else if (hasFailed) {
       this.#counts.retried++
     } else {
       this.#counts.new++

@@ -2,14 +2,13 @@ import { callDollars, formatDollars } from '../aws/prices.ts'
 import type { S3Images } from '../aws/s3.ts'
 import type { Settings } from '../config/schema.ts'
 import type { RetryOptions } from '../flow/retry.ts'
-import type { FailedImage } from '../protocol/messages.ts'
-import { AnswerStore } from '../state/answers.ts'
+import { type AnswerSource, AnswerStore } from '../state/answers.ts'
 import { type DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import { readMeta } from '../state/meta.ts'
 import { withDatabase } from '../state/run-status.ts'
 import { isSameRun, unchangedSince } from './earlier-runs.ts'
 import type { KeptLabels } from './labels.ts'
-import { estimatedTextCalls, type KnownAnswers, planLines, planOf, type RunPlan } from './plan.ts'
+import { estimatedTextCalls, planLines, planOf, type RunPlan } from './plan.ts'
 
 /** What the next run would do, as far as the bucket and this host's database tell. */
 export interface RunPreview {
@@ -36,14 +35,12 @@ export async function previewRun(
 ): Promise<RunPreview> {
   const { stateDir, bucket, prefix, maxImages } = settings
   const known = await readKnown(settings)
-  const { lastRun, lastSent, failures } = known
+  const { lastRun, lastSent } = known
   const listing = { images, bucket, prefix, maxImages, retry }
   const runs = {
     lastDone: () => lastRun,
     lastSent: () => lastSent,
-    *failures() {
-      yield* failures
-    },
+    failedAmong: (seq: number, keys: readonly string[]) => failedAmong(stateDir, seq, keys),
   }
   const plan = await planOf(listing, { settings, answers: storedAnswers(stateDir, bucket), runs })
   return {
@@ -88,7 +85,6 @@ export function previewRecord({ plan, textCalls, ratePerSecond, ...runs }: RunPr
 interface Known {
   readonly lastRun: DetectorRunRow | undefined
   readonly lastSent: DetectorRunRow | undefined
-  readonly failures: readonly FailedImage[]
   readonly ratePerSecond: number
   readonly unfinishedRun: string | undefined
 }
@@ -96,7 +92,6 @@ interface Known {
 const nothingKnown: Known = {
   lastRun: undefined,
   lastSent: undefined,
-  failures: [],
   ratePerSecond: 0,
   unfinishedRun: undefined,
 }
@@ -110,7 +105,6 @@ function readKnown(settings: Settings): Promise<Known> {
       return {
         lastRun,
         lastSent: runs.lastSent(settings),
-        failures: lastRun ? [...runs.failures(lastRun.seq)] : [],
         ratePerSecond: finite(Number(readMeta(database, 'rate-per-second') ?? 0)),
         unfinishedRun: runs.unfinished().find((row) => isSameRun(row.settings, settings))?.run,
       }
@@ -124,13 +118,19 @@ function finite(perSecond: number): number {
 }
 
 /** A listing may take minutes: the database is opened for each page (StateDatabase.openReadOnly). */
-function storedAnswers(stateDir: string, bucket: string): KnownAnswers {
+function storedAnswers(stateDir: string, bucket: string): AnswerSource<KeptLabels> {
   return {
     between: (range) =>
       withDatabase(stateDir, 'detector', (database) => {
         if (!database) return []
         const answers = new AnswerStore<KeptLabels>(database, bucket, 'DetectLabels')
-        return database.read(() => [...answers.between(range)])
+        return database.read(() => answers.between(range))
       }),
   }
+}
+
+function failedAmong(stateDir: string, seq: number, keys: readonly string[]): Promise<ReadonlySet<string>> {
+  return withDatabase(stateDir, 'detector', (database) =>
+    database ? database.read(() => new DetectorRuns(database).failedAmong(seq, keys)) : new Set<string>(),
+  )
 }

@@ -5,7 +5,7 @@ import type { TaskPool } from '../flow/task-pool.ts'
 import type { Log } from '../host/log.ts'
 import { isImageKey } from '../protocol/keys.ts'
 import { endMessage } from '../protocol/messages.ts'
-import { type AnswerStore, isUsable, type StoredAnswer } from '../state/answers.ts'
+import { type AnswerStore, answersAbout, isUsable, type StoredAnswer } from '../state/answers.ts'
 import type { StateDatabase } from '../state/database.ts'
 import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import type { CarSender } from './car-sender.ts'
@@ -140,18 +140,15 @@ export class DetectorRun {
   }
 
   /** The answers about the images of a page. Those about keys that are no longer listed are forgotten. */
-  async #storedAnswers(page: ListedPage, after: string): Promise<Map<string, StoredAnswer<KeptLabels>>> {
-    const { answers, listing, database } = this.#parts
+  #storedAnswers(page: ListedPage, after: string): Promise<Map<string, StoredAnswer<KeptLabels>>> {
+    const { answers, listing, database, signal } = this.#parts
     const last = page.isLast ? undefined : (page.objects.at(-1)?.key ?? after)
     const listed = new Set(page.objects.map(({ key }) => key))
-    const stored = new Map<string, StoredAnswer<KeptLabels>>()
-    const gone: string[] = []
-    for (const answer of answers.between({ prefix: listing.prefix, after, last })) {
-      if (listed.has(answer.key)) stored.set(answer.key, answer)
-      else gone.push(answer.key)
-    }
-    if (gone.length > 0) await database.commit(() => answers.remove(gone))
-    return stored
+    const range = { prefix: listing.prefix, after, last }
+    return answersAbout(answers, listed, range, (gone) => {
+      signal.throwIfAborted()
+      return database.commit(() => answers.remove(gone))
+    })
   }
 
   /** @param known decisions that need no call: awaited at the end of the page */

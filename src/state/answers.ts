@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { StateDatabase } from './database.ts'
 
 export type Operation = 'DetectLabels' | 'DetectText'
@@ -21,6 +22,15 @@ export interface KeyRange {
   readonly after: string
   readonly last: string | undefined
 }
+
+/** Reads answers in parts: {@link answersAbout}. */
+export interface AnswerSource<Content> {
+  /** The first thousand answers of a range. */
+  between(range: KeyRange): readonly StoredAnswer<Content>[] | Promise<readonly StoredAnswer<Content>[]>
+}
+
+/** More rows at once, read or deleted, would block the event loop for long. */
+const rowsAtOnce = 1000
 
 /** Sorts behind every key that has the same beginning. */
 const lastCodePoint = '\u{10FFFF}'
@@ -59,17 +69,20 @@ export class AnswerStore<Content> {
   }
 
   /**
-   * The answers about a part of the bucket, in the order in which S3 lists keys.
+   * The first thousand answers about a part of the bucket, in the order in which S3 lists keys.
    *
    * @param range after one key up to another, `last` undefined = to the end; only keys that start with `prefix`
    */
-  *between({ prefix, after, last }: KeyRange): Generator<StoredAnswer<Content>> {
-    const rows = this.#database
+  between({ prefix, after, last }: KeyRange): StoredAnswer<Content>[] {
+    const end = `${prefix}${lastCodePoint}`
+    // The unary plus makes the index start at the greater one of the lower bounds.
+    return this.#database
       .prepare(
-        'SELECT * FROM answers WHERE bucket = ? AND operation = ? AND key >= ? AND key > ? AND key <= ?',
+        `SELECT * FROM answers WHERE bucket = ? AND operation = ? AND key >= max(?, ?) AND +key > ? AND key <= min(?, ?)
+           ORDER BY key LIMIT ${rowsAtOnce}`,
       )
-      .iterate(this.#bucket, this.#operation, prefix, after, last ?? `${prefix}${lastCodePoint}`)
-    for (const row of rows) if (String(row.key).startsWith(prefix)) yield this.#parse(row)
+      .all(this.#bucket, this.#operation, prefix, after, after, end, last ?? end)
+      .map((row) => this.#parse(row))
   }
 
   /** Some key that was answered, to try whether objects can be read at all. */
@@ -140,6 +153,41 @@ export class AnswerStore<Content> {
           : { kind: 'answer', model: String(row.model), content: JSON.parse(String(row.answer)) },
     }
   }
+}
+
+/**
+ * The answers about the keys of a page of a listing. What else is in its range is about keys that are no longer listed:
+ * there may be any number of them, so they come in parts, and the event loop goes on in between.
+ *
+ * @param range the keys that the page covers
+ * @param onGone takes a part of the keys that are not listed
+ */
+export async function answersAbout<Content>(
+  answers: AnswerSource<Content>,
+  listed: { has(key: string): boolean },
+  range: KeyRange,
+  onGone: (keys: readonly string[]) => unknown,
+): Promise<Map<string, StoredAnswer<Content>>> {
+  const stored = new Map<string, StoredAnswer<Content>>()
+  for (let after: string | undefined = range.after; after !== undefined; ) {
+    const some: readonly StoredAnswer<Content>[] = await answers.between({ ...range, after })
+    const gone: string[] = []
+    for (const answer of some) {
+      if (listed.has(answer.key)) stored.set(answer.key, answer)
+      else gone.push(answer.key)
+    }
+    if (gone.length > 0) await onGone(gone)
+    after = some.length < rowsAtOnce ? undefined : some.at(-1)?.key
+    await setImmediate()
+  }
+  return stored
+}
+
+/** Deletes the answers that these runs have used and no newer one, a part at a time. */
+export async function deleteAnswersUsedBy(database: StateDatabase, runs: readonly number[]): Promise<void> {
+  const some = `SELECT rowid FROM answers WHERE used_by IN (SELECT value FROM json_each(?)) LIMIT ${rowsAtOnce}`
+  const statement = database.prepare(`DELETE FROM answers WHERE rowid IN (${some})`)
+  while (Number((await database.commit(() => statement.run(JSON.stringify(runs)))).changes) > 0);
 }
 
 /** Whether a stored answer is about this very object and says enough. A refusal holds at any confidence. */

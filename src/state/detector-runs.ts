@@ -195,6 +195,12 @@ export class DetectorRuns {
     return Number(row?.count)
   }
 
+  /** Those of some keys that failed in a run. */
+  failedAmong(seq: number, keys: readonly string[]): Set<string> {
+    const statement = this.#database.prepare('SELECT 1 FROM failures WHERE run = ? AND key = ?')
+    return new Set(keys.filter((key) => statement.get(seq, key) !== undefined))
+  }
+
   *failures(seq: number): Generator<FailedImage> {
     const rows = this.#database
       .prepare('SELECT key, reason FROM failures WHERE run = ? ORDER BY key')

@@ -1,5 +1,6 @@
 import { naturalSortKey } from '../protocol/keys.ts'
 import { addCounts, type CallCounts, type Outcome, type RunEnd } from '../protocol/outcomes.ts'
+import { deleteAnswersUsedBy } from './answers.ts'
 import type { StateDatabase } from './database.ts'
 
 export interface ReaderRunRow {
@@ -255,19 +256,21 @@ export class ReaderRuns {
    * @returns the closed runs whose files are to be deleted
    */
   async prune(keepRuns: number): Promise<string[]> {
-    return this.#database.commit(() => {
-      const old = this.#database
-        .prepare(
-          `SELECT seq, run, updated_at FROM runs WHERE state <> 'open' ORDER BY ${keptFirst} LIMIT -1 OFFSET ?`,
-        )
-        .all(keepRuns)
-      const unused = this.#database.prepare('DELETE FROM answers WHERE used_by = ?')
-      for (const { seq, updated_at } of old) {
-        unused.run(Number(seq))
+    const old = this.#database
+      .prepare(
+        `SELECT seq, run, updated_at FROM runs WHERE state <> 'open' ORDER BY ${keptFirst} LIMIT -1 OFFSET ?`,
+      )
+      .all(keepRuns)
+    if (old.length === 0) return []
+    await deleteAnswersUsedBy(
+      this.#database,
+      old.map(({ seq }) => Number(seq)),
+    )
+    await this.#database.commit(() => {
+      for (const { seq, updated_at } of old)
         if (Number(updated_at) < Date.now() - rememberClosedMs) this.forget(Number(seq))
-      }
-      return old.map(({ run }) => String(run))
     })
+    return old.map(({ run }) => String(run))
   }
 
   /** Removes every trace of a run. */

@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
-import { type Answer, AnswerStore, isUsable, type StoredAnswer } from '../../src/state/answers.ts'
+import {
+  type Answer,
+  AnswerStore,
+  answersAbout,
+  deleteAnswersUsedBy,
+  isUsable,
+  type StoredAnswer,
+} from '../../src/state/answers.ts'
 import type { StateDatabase } from '../../src/state/database.ts'
 import { TestDatabase } from './test-database.ts'
 
@@ -162,6 +169,56 @@ describe('a part of the bucket', () => {
     ['z', undefined],
     ['a.jpg/', undefined],
   ])('some key with the prefix %j', (prefix, expected) => expect(answers.anyKey(prefix)).toBe(expected))
+})
+
+describe('any number of answers', () => {
+  const everything = { prefix: '', after: '', last: undefined }
+  const keyOf = (n: number) => String(n).padStart(4, '0')
+  const count = () => Number(database.prepare('SELECT count(*) AS count FROM answers').get()?.count)
+
+  beforeEach(async () => {
+    const asked = { by: 'run-1', at: 1_000, minConfidence: 50 }
+    await database.commit(() => {
+      for (let n = 0; n < 2_500; n++)
+        answers.put({ key: keyOf(n), etag: 'e' }, text('A'), { ...asked, seq: n % 5 })
+    })
+  })
+
+  it('are read a thousand at a time', () => {
+    expect(answers.between(everything)).toHaveLength(1_000)
+    const [first, ...others] = answers.between({ ...everything, after: keyOf(1_499) })
+    expect([first?.key, others.length]).toEqual([keyOf(1_500), 999])
+  })
+
+  it('about keys that are not listed come in parts, between the turns of the event loop', async () => {
+    const listed = new Set([keyOf(0), keyOf(1_234), keyOf(2_499), 'new'])
+    const parts: number[] = []
+    let turns = 0
+    const timer = setInterval(() => turns++)
+    const stored = await answersAbout(answers, listed, everything, async (gone) => {
+      parts.push(gone.length)
+      await database.commit(() => answers.remove(gone))
+    })
+    clearInterval(timer)
+    expect([...stored.keys()]).toEqual([keyOf(0), keyOf(1_234), keyOf(2_499)])
+    expect(parts).toEqual([999, 999, 499])
+    expect(turns).toBeGreaterThan(1)
+    expect(count()).toBe(3)
+  })
+
+  it('that closed runs have used are deleted a thousand at a time', async () => {
+    const left: number[] = []
+    const commit = database.commit.bind(database)
+    database.commit = async (write) => {
+      const result = await commit(write)
+      left.push(count())
+      return result
+    }
+    await deleteAnswersUsedBy(database, [0, 1, 3])
+    expect(left).toEqual([1_500, 1_000, 1_000])
+    const rows = database.prepare('SELECT DISTINCT used_by FROM answers ORDER BY used_by').all()
+    expect(rows.map(({ used_by }) => used_by)).toEqual([2, 4])
+  })
 })
 
 test('the newest run that used an answer is noted, in whatever order runs use it', async () => {

@@ -255,6 +255,15 @@ describe('failures', () => {
     expect(runs.countFailures(99)).toBe(0)
   })
 
+  it('are found by key', async () => {
+    const { seq } = await begin('a')
+    await database.commit(() => {
+      for (const key of ['a', 'b', 'c']) runs.addFailure(seq, { key, reason: 'gone' })
+    })
+    expect(runs.failedAmong(seq, ['0', 'a', 'c', 'd'])).toEqual(new Set(['a', 'c']))
+    expect(runs.failedAmong(seq + 1, ['a'])).toEqual(new Set())
+  })
+
   it('can be read in part, and then again', async () => {
     const { seq } = await begin('a')
     await database.commit(() => {
