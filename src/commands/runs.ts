@@ -22,7 +22,7 @@ export function addRuns(program: Command): void {
     .command('runs')
     .description('list the runs that are kept on this host, or delete one')
     .option('--json', 'output JSON')
-    .option('--delete <id>', 'delete a finished or abandoned run with its results')
+    .option('--delete <id>', 'delete a run with its results; one that is not complete is given up')
     .addHelpText(
       'after',
       examples(
@@ -44,7 +44,7 @@ async function listText({ stateDir, keepRuns }: Settings, json: boolean): Promis
   return `${runTable(runs).join('\n')}\n`
 }
 
-/** @throws {ImgpipeError} `usage` when there is no such run, it is not finished, or it is the latest */
+/** @throws {ImgpipeError} `usage` when there is no such run, as `deleteRun`, `permission` */
 async function deleteText({ stateDir }: Settings, run: string): Promise<string> {
   const isId = isRunId(run) || isForeignRunId(run)
   if (!isId || !(await deleteRun(stateDir, run, () => deleteFiles(stateDir, run)))) {

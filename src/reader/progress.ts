@@ -24,6 +24,7 @@ export interface ProgressParts {
   readonly coordinator: RunCoordinator
   readonly calls: DailyCalls
   readonly tally: CallTally
+  /** called with what cannot be handled here, such as a database that fails */
   readonly onError: (error: unknown) => void
 }
 
@@ -40,7 +41,9 @@ export class Progress {
 
   constructor(parts: ProgressParts) {
     this.#parts = parts
-    this.#timer = setInterval(() => this.#report(), 1000)
+    this.#timer = setInterval(() => {
+      this.#report().catch(parts.onError)
+    }, 1000)
   }
 
   recorded(): void {
@@ -69,23 +72,24 @@ export class Progress {
     return pending && `waiting for ${pending.operation} for ${Math.round(pending.ageMs / 1000)} s`
   }
 
-  #report(): void {
+  async #report(): Promise<void> {
     const { manager, log, coordinator, runs, outages } = this.#parts
     outages.settle()
     const waiting = this.#waiting
     const row = runs.open().find(({ seq }) => seq === coordinator.current)
     const sentence = this.#sentence(row)
     manager.status(waiting ? `${sentence}; ${waiting}` : sentence)
-    this.#store(row, waiting)
-    if (this.#readSinceLogged === 0 || performance.now() - this.#loggedAt < logEveryMs) return
-    this.#loggedAt = performance.now()
-    this.#readSinceLogged = 0
-    log.info(sentence)
+    if (this.#readSinceLogged > 0 && performance.now() - this.#loggedAt >= logEveryMs) {
+      this.#loggedAt = performance.now()
+      this.#readSinceLogged = 0
+      log.info(sentence)
+    }
+    await this.#store(row, waiting)
   }
 
   /** For `imgpipe status`: when something has changed, and from time to time while there is a run. */
-  #store(row: ReaderRunRow | undefined, waiting: string | undefined): void {
-    const { database, runs, clients, calls, tally, onError } = this.#parts
+  async #store(row: ReaderRunRow | undefined, waiting: string | undefined): Promise<void> {
+    const { database, runs, clients, calls, tally } = this.#parts
     const { perSecond } = this.#rate
     const { throttled, failed } = tally.take()
     const heartbeat = Math.floor(performance.now() / heartbeatMs)
@@ -99,6 +103,6 @@ export class Progress {
       calls.count('DetectText', 'throttled', throttled)
       calls.count('DetectText', 'failed', failed)
     }
-    database.commit(write).catch(onError)
+    await database.commit(write)
   }
 }

@@ -2,6 +2,7 @@ import { S3Images } from '../aws/s3.ts'
 import { Queue } from '../aws/sqs.ts'
 import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
 import { TaskPool } from '../flow/task-pool.ts'
+import { ShutdownError } from '../host/shutdown.ts'
 import { CallTally, DailyCalls } from '../state/calls.ts'
 import { ReaderRuns } from '../state/reader-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
@@ -54,14 +55,9 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
   const calls = new DailyCalls(context.database, settings)
   const dispatcher = createDispatcher(context, runs.open().length > 0, tally)
   const pool = new TaskPool(() => dispatcher.concurrency.limit + prefetch)
-  const progress = new Progress({
-    ...context,
-    runs,
-    coordinator,
-    calls,
-    tally,
-    onError: () => shutdown.request(),
-  })
+  const failures = new Failures(() => shutdown.request())
+  const onError = (error: unknown) => failures.add(error)
+  const progress = new Progress({ ...context, runs, coordinator, calls, tally, onError })
   const handler = createHandler(context, {
     coordinator,
     foreign,
@@ -74,7 +70,6 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
   })
   const idleRuns = new IdleRuns({
     runs,
-    coordinator,
     outages,
     isShared: shared !== undefined,
     visibilitySeconds,
@@ -95,10 +90,10 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
   log.info('the reader is ready', { queue: queue.url, bucket: settings.bucket, stateDir: settings.stateDir })
   try {
     coordinator.resume()
-    const following = shared?.follow(coordinator)
-    following?.catch(() => shutdown.request())
+    const following = shared?.follow(coordinator).catch(onError)
     await worker.run()
     await following
+    failures.throwFirst()
     await once?.end()
   } finally {
     manager.stopping()
@@ -106,6 +101,25 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
     progress.end()
     clients.close()
     log.info('the reader has stopped')
+  }
+}
+
+/** What goes wrong beside the worker's loop: it ends the loop, and is then thrown as its reason. */
+class Failures {
+  readonly #stop: () => void
+  #first: { error: unknown } | undefined
+
+  constructor(stop: () => void) {
+    this.#stop = stop
+  }
+
+  add(error: unknown): void {
+    if (!(error instanceof ShutdownError)) this.#first ??= { error }
+    this.#stop()
+  }
+
+  throwFirst(): void {
+    if (this.#first) throw this.#first.error
   }
 }
 

@@ -5,6 +5,7 @@ import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
 import { TaskPool } from '../flow/task-pool.ts'
 import type { ServiceManager } from '../host/service-manager.ts'
 import { ShutdownError, type ShutdownSignals, sleep } from '../host/shutdown.ts'
+import type { StateDatabase } from '../state/database.ts'
 import type { ForeignRuns } from './foreign-runs.ts'
 import type { HeldMessages } from './held-messages.ts'
 import type { IdleRuns } from './idle-runs.ts'
@@ -12,6 +13,7 @@ import type { MessageHandler } from './message-handler.ts'
 import type { RunCoordinator } from './run-coordinator.ts'
 
 export interface ReaderWorkerParts {
+  readonly database: StateDatabase
   readonly queue: Queue
   readonly pool: TaskPool
   readonly held: HeldMessages
@@ -37,6 +39,8 @@ export class ReaderWorker {
   readonly #parts: ReaderWorkerParts
   /** messages that end runs wait outside the slots: with several readers for hours */
   readonly #ends = new TaskPool(() => Number.POSITIVE_INFINITY)
+  /** an empty write behind all others: while it is not done, what was received before waits for a full disk */
+  readonly #barrier = new TaskPool(() => 1)
   #hasReceived = false
   #wasFull = true
 
@@ -58,10 +62,23 @@ export class ReaderWorker {
     } finally {
       await this.#settle(() => pool.waitUntilIdle(Number.POSITIVE_INFINITY))
       await this.#settle(() => this.#ends.waitUntilIdle(Number.POSITIVE_INFINITY))
+      await this.#settle(() => this.#barrier.waitUntilIdle(Number.POSITIVE_INFINITY))
       await this.#settle(() => coordinator.finish(Number.POSITIVE_INFINITY))
       await held.release()
     }
-    pool.throwIfFailed()
+    this.#throwIfFailed()
+  }
+
+  /** @throws what has gone wrong in a task; that one was given up by the shutdown is no error */
+  #throwIfFailed(): void {
+    const { pool, coordinator } = this.#parts
+    for (const tasks of [pool, this.#ends, coordinator]) {
+      try {
+        tasks.throwIfFailed()
+      } catch (error) {
+        if (!(error instanceof ShutdownError)) throw error
+      }
+    }
   }
 
   /** The error that ended the loop is the one to report. */
@@ -70,18 +87,20 @@ export class ReaderWorker {
   }
 
   async #round(): Promise<void> {
-    const { manager, pool, coordinator, foreign, shutdown, idleRuns } = this.#parts
+    const { database, manager, pool, coordinator, foreign, shutdown, idleRuns } = this.#parts
     manager.alive()
-    coordinator.throwIfFailed()
-    this.#ends.throwIfFailed()
+    this.#throwIfFailed()
+    // On a full disk no more messages are taken.
+    if (!(await this.#barrier.waitForSlot(slotWaitMs))) return
+    this.#barrier.start(() => database.commit(() => undefined))
     if (!(await pool.waitForSlot(slotWaitMs))) return
     if (pool.size > 0 && !this.#wasFull) await sleep(gatherMs, shutdown.graceful)
     const messages = await this.#receive()
     for (const message of messages) this.#start(message)
-    if (messages.length > 0) return idleRuns.active()
-    const ended = pool.size === 0 ? foreign?.ended() : undefined
+    if (messages.length > 0 || pool.size > 0) return idleRuns.disturbed()
+    const ended = foreign?.ended()
     if (ended) await coordinator.recordEnd(ended.run, ended.end)
-    if (pool.size === 0) await idleRuns.check()
+    idleRuns.check()
   }
 
   /** While tasks are running, others may come soon: ten messages cost as much as one. */
@@ -97,7 +116,7 @@ export class ReaderWorker {
    * one returns at once and only shows that the queue answers, so that `systemctl start` need not wait for a message.
    */
   async #receive(): Promise<readonly Message[]> {
-    const { queue, manager, pool, foreign, retry, shutdown, visibilitySeconds, waitSeconds } = this.#parts
+    const { queue, manager, pool, retry, shutdown, visibilitySeconds, waitSeconds } = this.#parts
     const max = Math.max(1, Math.min(maxBatchEntries, pool.availableSlots))
     const request = {
       max,
@@ -109,7 +128,7 @@ export class ReaderWorker {
       try {
         return await queue.receive(request)
       } catch (error) {
-        if (error instanceof Failure) foreign?.disturbed()
+        if (error instanceof Failure) this.#disturbed()
         throw error
       }
     }
@@ -119,10 +138,17 @@ export class ReaderWorker {
       onAttempt: () => manager.alive(),
     }
     const { messages, confirmed } = await retryUntilSuccess(receive, options)
-    if (!confirmed) foreign?.disturbed()
+    if (!confirmed) this.#disturbed()
     manager.ready()
     this.#hasReceived = true
     this.#wasFull = messages.length === max
     return messages
+  }
+
+  /** A receive that fails, or is answered by nobody knows whom, may have taken messages along. */
+  #disturbed(): void {
+    const { foreign, idleRuns } = this.#parts
+    foreign?.disturbed()
+    idleRuns.disturbed()
   }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { runDirectory } from '../../src/results/publish.ts'
 import { deleteRun } from '../../src/state/delete-run.ts'
+import { lockStateDirectory } from '../../src/state/lock.ts'
 import { readHostStatus } from '../../src/state/run-status.ts'
 import {
   DetectorState,
@@ -101,10 +102,6 @@ describe('imgpipe runs', () => {
       make: ({ detector }: { detector: DetectorState }) => detector.begin(runId(9)),
     },
     {
-      why: "not finished on this host's reader",
-      make: ({ reader }: { reader: ReaderState }) => reader.begin(runId(9)),
-    },
-    {
       why: 'the one that results.txt shows',
       make: async ({ reader }: { reader: ReaderState }) => reader.complete(await reader.begin(runId(9))),
     },
@@ -116,6 +113,23 @@ describe('imgpipe runs', () => {
     })
     expect([code, lines]).toEqual([64, [expect.stringContaining(`Run ${runId(9)} is ${why}`)]])
     expect(await listed(state.stateDir)).toEqual([runId(9), runId(1)])
+  })
+
+  it('gives up a run that is not complete while the reader is stopped; its messages begin no new one', async () => {
+    const { stateDir, reader } = await completeRuns(1)
+    const seq = await reader.begin(runId(9), threeOutcomes())
+    await reader.setEnd(seq, { count: 4 })
+    const remove = () => imgpipe(['runs', '--delete', runId(9)], { IMGPIPE_STATE_DIR: stateDir })
+    const lock = lockStateDirectory(stateDir, 'reader')
+    const sentence = `Run ${runId(9)} is not complete, and the reader that is running has it open: stop the reader`
+    expect(await remove()).toMatchObject({ code: 64, lines: [expect.stringContaining(sentence)] })
+    expect(await listed(stateDir)).toEqual([runId(9), runId(1)])
+    lock.release()
+    expect(await remove()).toMatchObject({ code: 0, text: `Deleted run ${runId(9)}.\n` })
+    expect(await listed(stateDir)).toEqual([runId(1)])
+    expect((await reader.runs.begin(runId(9))).state).toBe('complete')
+    expect(reader.runs.countOutcomes(seq, 9)).toBe(0)
+    expect(reader.runs.latest()?.run).toBe(runId(1))
   })
 
   it.each([runId(7), '../state', 'x'])('says that there is no run %s', async (id) => {
