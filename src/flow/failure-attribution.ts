@@ -15,8 +15,10 @@
  * its back end fails every real image, and a first byte comes over a line on which a photograph times out. So
  * - probes have a log of their own and never displace what happened to images;
  * - they count only while no other image fails at the step, and what they showed is dropped when another one begins to: while
- *   several fail and no real image succeeds, nobody is at fault. If that lasts, the detector ends with exit code 69 and the
- *   reader keeps trying: the run stays resumable and no good image is lost, even if all that is left is really broken;
+ *   several fail and no real image succeeds, nobody is at fault;
+ * - if that lasts for ten minutes while probes succeed, an image that was read before is asked about again, now and then, and
+ *   counts as any image: so images that are all broken do not keep a run from its end. Without such an image, or while it fails
+ *   too, the detector ends with exit code 69 and the reader keeps trying;
  * - against a denial they always count: permissions are checked before an image is looked at.
  */
 
@@ -33,6 +35,8 @@ export type Verdict = 'retry' | 'image-at-fault' | 'permission-missing'
 /** A blip, a restart, IAM's propagation: no verdict before an image has failed for so long. */
 export const minFailingMs = 60_000
 const maxChance = 1e-6
+/** While nothing is known about real images but failures for so long, one that was read is worth its price again. */
+export const witnessAfterMs = 600_000
 /** When nearly every image and probe is denied, it is a permission and not the image. */
 const permissionShare = 0.95
 const enoughPeers = 30
@@ -74,6 +78,12 @@ export class FailureStreak {
   /** Whether the result of a probe would help to weigh the last failure: few peers make a wide bound. */
   get needsEvidence(): boolean {
     return this.#doProbesCount && (!this.#hasPeerSucceeded || this.#peers.count < enoughPeers)
+  }
+
+  /** Whether only a real image that succeeds would help to weigh the last failure, and has been waited for long enough. */
+  needsWitness(now: number): boolean {
+    if (this.#doProbesCount || now - this.#firstAt < witnessAfterMs) return false
+    return this.#evidence.images.lastSuccessAt <= this.#weighedAt
   }
 
   /** Whether it has failed often enough, and for long enough, to be judged. */

@@ -1,12 +1,12 @@
 import { ImgpipeError } from '../host/exit-codes.ts'
 import { ShutdownError, sleep } from '../host/shutdown.ts'
 import { Failure, type FailureKind } from './failure.ts'
-import { type FailureStreak, minFailingMs } from './failure-attribution.ts'
+import { type FailureStreak, minFailingMs, witnessAfterMs } from './failure-attribution.ts'
 import { ImageHistory } from './image-history.ts'
 import type { OutageLog } from './outage-log.ts'
 import { backoffMs, type RetryPolicy, throwIfOver } from './retry.ts'
 import { SoloGate } from './solo-gate.ts'
-import { outcomeOf, type Probe, type ProbeResult, StepRecord } from './step-record.ts'
+import { outcomeOf, type Probe, type ProbeResult, StepRecord, type Witness } from './step-record.ts'
 import type { TaskPool } from './task-pool.ts'
 
 /** An image that cannot be analysed, for good; the message is the reason that is recorded. */
@@ -23,6 +23,8 @@ export interface ImageAttemptsOptions {
   readonly maxAttempts: number
   /** by step */
   readonly probes: Readonly<Record<string, Probe>>
+  /** by step */
+  readonly witnesses?: Readonly<Record<string, Witness>>
   readonly outages: OutageLog
   readonly pool: TaskPool
   readonly policy: RetryPolicy
@@ -149,14 +151,15 @@ export class ImageAttempts {
     const { policy, what, maxAttempts } = this.#options
     const step = history.lastStep
     const record = this.#record(step)
+    if (failure.kind === 'unreadable') return this.#judgeUnreadable(failure, history, attemptMs)
     const lastedMs = record.clock.failed(failure.kind, performance.now(), attemptMs)
     if (failure.kind === 'timeout') return this.#judgeTimeout(failure, history, lastedMs)
-    if (failure.kind === 'unreadable') return this.#judgeUnreadable(failure, history, attemptMs)
     if (failure.kind !== 'denied') throwIfOver(failure, lastedMs, { what, policy })
     if (failure.kind !== 'denied' && failure.kind !== 'transient') return
     const streak = history.failed(step, record.evidence, attemptMs)
     streak.add({ isDenied: failure.kind === 'denied' })
     const canProbe = await this.#gatherEvidence(failure.kind, step, streak)
+    if (streak.needsWitness(performance.now())) await record.askWitness(failure.kind)
     switch (streak.verdict(performance.now(), { maxAttempts, canProbe })) {
       case 'image-at-fault':
         throw new ImageFailure(`${failure.message}; ${streak.failures} attempts`, { cause: failure })
@@ -192,7 +195,8 @@ export class ImageAttempts {
     history.timedOut(maxAttempts)
     if (!wasSolo && lastedMs < policy.unavailableMs) return
     const worksForOthers = await this.#worksForOthers(history, lastTimedOutAt)
-    if (!worksForOthers) throwIfOver(failure, lastedMs, { what, policy })
+    if (worksForOthers) this.#record(history.lastStep).clock.succeeded()
+    else throwIfOver(failure, lastedMs, { what, policy })
     if (!wasSolo || history.timedOutAlone(worksForOthers) < soloTimeoutsAtFault) return
     const attempts = `${history.timeouts} attempts, the last ones with no other in flight`
     throw new ImageFailure(`${failure.message}; ${attempts}`, { cause: failure })
@@ -203,13 +207,15 @@ export class ImageAttempts {
     const record = this.#record(history.lastStep)
     const { evidence } = record
     if ((await record.probe('timeout')) !== 'succeeded') return false
-    return !evidence.isOtherFailing(history) || evidence.images.lastSuccessAt > since
+    if (!evidence.isOtherFailing(history) || evidence.images.lastSuccessAt > since) return true
+    if (performance.now() - history.startedAt >= witnessAfterMs) await record.askWitness('timeout')
+    return evidence.images.lastSuccessAt > since
   }
 
   #record(step: string): StepRecord {
     let record = this.#steps.get(step)
     if (!record) {
-      record = new StepRecord(this.#options.probes[step])
+      record = new StepRecord(this.#options.probes[step], this.#options.witnesses?.[step])
       this.#steps.set(step, record)
     }
     return record

@@ -3,7 +3,7 @@ import { FailureStreak, minFailingMs, type StepEvidence } from './failure-attrib
 /** What has happened to one image so far. */
 export class ImageHistory {
   readonly #steps = new Map<string, FailureStreak | undefined>()
-  readonly #startedAt = performance.now()
+  readonly startedAt = performance.now()
   #lastStep = ''
   #timeouts = 0
   #timedOutAt = performance.now()
@@ -56,7 +56,7 @@ export class ImageHistory {
   timedOut(maxAttempts: number): void {
     this.#timeouts++
     this.#timedOutAt = performance.now()
-    this.#isSolo = this.#timeouts >= maxAttempts && performance.now() - this.#startedAt >= minFailingMs
+    this.#isSolo = this.#timeouts >= maxAttempts && performance.now() - this.startedAt >= minFailingMs
   }
 
   /** @returns how many attempts in a row have timed out alone while the step worked for others */

@@ -8,9 +8,16 @@ import { TroubleClock } from './retry.ts'
  */
 export type Probe = (kind: FailureKind) => Promise<unknown> | undefined
 
+/**
+ * Does the step again for a real image that was read before, at its price. Undefined: none has been read. A failure of kind
+ * `subject` proves nothing: the image is another one by now.
+ */
+export type Witness = () => Promise<unknown> | undefined
+
 export type ProbeResult = 'succeeded' | 'failed' | 'impossible'
 
 const probePauseMs = 1_000
+const askPauseMs = 10_000
 
 /** What is known about one step, and the way to know more. */
 export class StepRecord {
@@ -19,9 +26,13 @@ export class StepRecord {
   readonly #probe: Probe | undefined
   #probing: Promise<ProbeResult> | undefined
   #nextProbeAt = Number.NEGATIVE_INFINITY
+  readonly #witness: Witness | undefined
+  #asking: Promise<void> | undefined
+  #nextAskAt = Number.NEGATIVE_INFINITY
 
-  constructor(probe: Probe | undefined) {
+  constructor(probe: Probe | undefined, witness: Witness | undefined) {
     this.#probe = probe
+    this.#witness = witness
   }
 
   /** One at a time, shared by all that ask meanwhile. */
@@ -50,6 +61,32 @@ export class StepRecord {
     }
     this.evidence.probes.add(performance.now(), 'succeeded')
     return 'succeeded'
+  }
+
+  /** The result is evidence as of any image. Seldom, and only while probes succeed: it costs money. */
+  async askWitness(kind: FailureKind): Promise<void> {
+    if (this.#asking === undefined && performance.now() < this.#nextAskAt) return
+    this.#asking ??= this.#askOnce(kind).finally(() => {
+      this.#asking = undefined
+      this.#nextAskAt = performance.now() + askPauseMs
+    })
+    return this.#asking
+  }
+
+  async #askOnce(kind: FailureKind): Promise<void> {
+    if ((await this.probe(kind)) === 'failed') return
+    const asking = this.#witness?.()
+    if (!asking) return
+    try {
+      await asking
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      const outcome = outcomeOf(error)
+      if (outcome) this.evidence.images.add(performance.now(), outcome)
+      return
+    }
+    this.clock.succeeded()
+    this.evidence.images.add(performance.now(), 'succeeded')
   }
 }
 

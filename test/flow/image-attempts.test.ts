@@ -3,7 +3,7 @@ import { Failure, type FailureKind } from '../../src/flow/failure.ts'
 import { ImageAttempts, ImageFailure, type Step } from '../../src/flow/image-attempts.ts'
 import { OutageLog } from '../../src/flow/outage-log.ts'
 import type { RetryPolicy } from '../../src/flow/retry.ts'
-import type { Probe } from '../../src/flow/step-record.ts'
+import type { Probe, Witness } from '../../src/flow/step-record.ts'
 import { TaskPool } from '../../src/flow/task-pool.ts'
 import { ImgpipeError } from '../../src/host/exit-codes.ts'
 import { ShutdownError } from '../../src/host/shutdown.ts'
@@ -45,10 +45,12 @@ async function call(kind?: FailureKind, ms = latencyMs): Promise<string> {
 
 function create({
   probes = {},
+  witnesses = {},
   policy = {},
   slots = 16,
 }: {
   probes?: Record<string, Probe>
+  witnesses?: Record<string, Witness>
   policy?: Partial<RetryPolicy>
   slots?: number
 } = {}) {
@@ -61,6 +63,7 @@ function create({
     what: 'detect labels',
     maxAttempts: 5,
     probes,
+    witnesses,
     outages,
     pool,
     policy: { unavailableMs: never, deniedMs: never, missingMs: never, credentialsMs: never, ...policy },
@@ -399,6 +402,38 @@ describe('a service that answers probes, but fails every real image', () => {
       for (const { result } of images) expect(result).toMatchObject({ reason: 'unavailable' })
     },
   )
+
+  test.each<[FailureKind, number]>([
+    ['transient', 2],
+    ['transient', 10],
+    ['timeout', 3],
+  ])(
+    'images that are all broken (%s, %d of them) are at fault when one that was read before still is',
+    async (kind, count) => {
+      const witness = vi.fn(() => call())
+      const { run } = create({
+        probes: { detect: () => call('subject') },
+        witnesses: { detect: witness },
+        policy: { unavailableMs: 15 * minute },
+      })
+      const images = Array.from({ length: count }, () => run((on) => on('detect', () => call(kind))))
+      await elapse(10 * minute)
+      expect(witness).not.toHaveBeenCalled()
+      await elapse(15 * minute)
+      for (const { result } of images) expect(result).toBeInstanceOf(ImageFailure)
+      expect(witness.mock.calls.length).toBeLessThan(80)
+    },
+  )
+
+  it('one that was read before fails as well: nobody is at fault, all succeed afterwards', async () => {
+    const isDown = () => performance.now() - startedAt < hour
+    const step = () => call(isDown() ? 'transient' : undefined)
+    const { run } = create({ probes: { detect: () => call('subject') }, witnesses: { detect: step } })
+    const startedAt = performance.now()
+    const images = Array.from({ length: 3 }, () => run((on) => on('detect', step)))
+    await elapse(hour + minute)
+    expect(images.map(({ result }) => result)).toEqual(images.map(() => 'answer'))
+  })
 
   it('broken images are at fault as soon as others succeed between their failures', async () => {
     const { run, runGood } = create({ probes: { detect: () => call('subject') } })
