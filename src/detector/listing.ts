@@ -85,80 +85,89 @@ export class ImageSetDigest {
     this.#sum = BigInt.asUintN(128, this.#sum + hash.readBigUInt64LE(0) + (hash.readBigUInt64LE(8) << 64n))
   }
 
+  /** Adds another set, which has no image in common with this one. */
+  addAll(other: ImageSetDigest): void {
+    this.#sum = BigInt.asUintN(128, this.#sum + other.#sum)
+  }
+
   toString(): string {
     return this.#sum.toString(16)
   }
 }
 
-interface Entry {
-  readonly object: ListedObject
-  readonly isImage: boolean
+/** Neighbouring keys of the listing that are all decided, or one that is not. */
+interface Stretch {
   isDecided: boolean
-  isReused: boolean
+  lastKey: string
+  images: number
+  skipped: number
+  reused: number
+  readonly digest: ImageSetDigest
+  previous: Stretch | undefined
+  next: Stretch | undefined
 }
 
-const compactAfter = 1000
-
 /**
- * The keys between the oldest undecided image and the newest listed one. Images are decided in any order; a later
- * process may skip only what lies before the oldest undecided one: the checkpoint.
+ * The listed keys: what lies before the oldest undecided image is the checkpoint, which a later process may skip. Images
+ * are decided in any order; a decided one becomes part of the stretches beside it, so memory depends on how many are
+ * undecided, however far the listing is ahead of the oldest one.
  */
 export class ListingWindow {
-  readonly #entries: Entry[] = []
-  readonly #digest: ImageSetDigest
-  #first = 0
-  #lastKey: string
-  #images: number
-  #skipped: number
-  #reused: number
+  /** always decided */
+  readonly #first: Stretch
+  #last: Stretch
 
-  constructor(from: Checkpoint) {
-    this.#lastKey = from.lastKey
-    this.#images = from.images
-    this.#skipped = from.skipped
-    this.#reused = from.reused
-    this.#digest = new ImageSetDigest(from.digest)
+  constructor({ lastKey, images, skipped, reused, digest }: Checkpoint) {
+    const counts = { images, skipped, reused, digest: new ImageSetDigest(digest) }
+    this.#first = { isDecided: true, lastKey, ...counts, previous: undefined, next: undefined }
+    this.#last = this.#first
   }
 
   /** Adds the next key of the listing. @returns the function that marks it as decided */
-  add(object: ListedObject): (how: { isReused: boolean }) => void {
-    const isImage = isImageKey(object.key)
-    const entry: Entry = { object, isImage, isDecided: !isImage, isReused: false }
-    this.#entries.push(entry)
-    this.#advance()
+  add({ key, etag }: ListedObject): (how: { isReused: boolean }) => void {
+    const stretch = this.#append(key)
+    if (!isImageKey(key)) {
+      stretch.skipped = 1
+      this.#decided(stretch)
+    }
     return ({ isReused }) => {
-      entry.isDecided = true
-      entry.isReused = isReused
-      this.#advance()
+      if (stretch.isDecided) return
+      stretch.images = 1
+      stretch.reused = isReused ? 1 : 0
+      stretch.digest.add(key, etag)
+      this.#decided(stretch)
     }
   }
 
   get checkpoint(): Checkpoint {
-    return {
-      lastKey: this.#lastKey,
-      images: this.#images,
-      skipped: this.#skipped,
-      reused: this.#reused,
-      digest: this.#digest.toString(),
-    }
+    const { lastKey, images, skipped, reused, digest } = this.#first
+    return { lastKey, images, skipped, reused, digest: digest.toString() }
   }
 
-  #advance(): void {
-    for (let entry = this.#entries[this.#first]; entry?.isDecided; entry = this.#entries[this.#first]) {
-      const { key, etag } = entry.object
-      this.#lastKey = key
-      if (entry.isImage) {
-        this.#images++
-        this.#digest.add(key, etag)
-      } else {
-        this.#skipped++
-      }
-      if (entry.isReused) this.#reused++
-      this.#first++
-    }
-    if (this.#first > compactAfter) {
-      this.#entries.splice(0, this.#first)
-      this.#first = 0
-    }
+  #append(lastKey: string): Stretch {
+    const counts = { images: 0, skipped: 0, reused: 0, digest: new ImageSetDigest() }
+    const stretch = { isDecided: false, lastKey, ...counts, previous: this.#last, next: undefined }
+    this.#last.next = stretch
+    this.#last = stretch
+    return stretch
+  }
+
+  #decided(stretch: Stretch): void {
+    stretch.isDecided = true
+    const { previous, next } = stretch
+    if (next?.isDecided) this.#merge(stretch, next)
+    if (previous?.isDecided) this.#merge(previous, stretch)
+  }
+
+  /** Adds the next stretch to a stretch. */
+  #merge(stretch: Stretch, next: Stretch): void {
+    stretch.lastKey = next.lastKey
+    stretch.images += next.images
+    stretch.skipped += next.skipped
+    stretch.reused += next.reused
+    stretch.digest.addAll(next.digest)
+    stretch.next = next.next
+    if (next.next) next.next.previous = stretch
+    else this.#last = stretch
   }
 }

@@ -10,6 +10,7 @@ import {
 } from '../../src/detector/listing.ts'
 import { Failure } from '../../src/flow/failure.ts'
 import { OutageLog } from '../../src/flow/outage-log.ts'
+import { Script } from '../state/script.ts'
 import { Random } from '../support/random.ts'
 
 const never = Number.POSITIVE_INFINITY
@@ -242,6 +243,28 @@ describe('the checkpoint of a listing', () => {
     window.add(object('4.jpg'))
     for (const key of ['3.jpg', '1.jpg']) digest.add(key, object(key).etag)
     expect(window.checkpoint.digest).toBe(digest.toString())
+  })
+
+  it('takes memory for undecided images only, however many are decided behind the oldest one', async () => {
+    const script = new Script(
+      `
+      const { ListingWindow } = await load('detector/listing.ts')
+      const window = new ListingWindow({ lastKey: '', images: 0, skipped: 0, reused: 0, digest: '' })
+      const add = (n) => window.add({ key: String(n).padStart(9, '0') + '.jpg', etag: '"e' + n + '"', size: 1 })
+      const decideFirst = add(0)
+      const heapBytes = () => (globalThis.gc(), process.memoryUsage().heapUsed)
+      const before = heapBytes()
+      for (let n = 1; n <= 100_000; n++) add(n)({ isReused: true })
+      const behind = window.checkpoint.images
+      const bytes = heapBytes() - before
+      decideFirst({ isReused: false })
+      report({ bytes, behind, ...window.checkpoint })`,
+      { flags: ['--expose-gc'] },
+    )
+    const { bytes, ...reported } = (await script.next()) as { bytes: number }
+    expect(bytes).toBeLessThan(5_000_000)
+    expect(reported).toMatchObject({ behind: 0, lastKey: '000100000.jpg', images: 100_001, reused: 100_000 })
+    await script.kill()
   })
 
   it('comes to the same in any order of decisions, and however often it is resumed', () => {
