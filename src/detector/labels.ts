@@ -126,14 +126,43 @@ async function readBytes(object: ListedObject, parts: LabelReaderParts, step: St
       'the image has more than 5 MiB and Rekognition cannot read it: the bucket is in another region'
     throw new Failure('subject', labelSteps.byBytes, message)
   }
-  const release = await parts.memory.acquire(object.size, parts.signal)
+  return withBytes(object, parts, step, (bytes) =>
+    step(labelSteps.byBytes, () => call(parts, bytes.length, { bytes })),
+  )
+}
+
+/** Nothing is downloaded before its bytes are granted, and they are held until they have been used. */
+async function withBytes<T>(
+  { key, size, etag }: ListedObject,
+  { images, memory, bucket, signal }: LabelReaderParts,
+  step: Step,
+  use: (bytes: Uint8Array) => Promise<T>,
+): Promise<T> {
+  const release = await memory.acquire(size, signal)
   try {
-    const { bytes } = await step(labelSteps.download, () =>
-      parts.images.download(parts.bucket, object.key, { size: object.size, etag: object.etag }),
-    )
-    return await step(labelSteps.byBytes, () => call(parts, bytes.length, { bytes }))
+    const { bytes } = await step(labelSteps.download, () => images.download(bucket, key, { size, etag }))
+    return await use(bytes)
   } finally {
     release()
+  }
+}
+
+/** A step of its own for an object that was read before: evidence about real images, at the price of one. */
+export function labelWitnesses(parts: LabelReaderParts, readableKey: () => string | undefined) {
+  const { images, bucket } = parts
+  const direct: Step = (_, call) => call()
+  const withKey = (ask: (key: string) => Promise<unknown>) => () => {
+    const key = readableKey()
+    return key === undefined ? undefined : ask(key)
+  }
+  const object = async (key: string) => ({ key, ...(await images.head(bucket, key)) })
+  return {
+    [labelSteps.byReference]: withKey((key) => call(parts, 0, { bucket, key })),
+    [labelSteps.byBytes]: withKey(async (key) => readBytes(await object(key), parts, direct)),
+    [labelSteps.head]: withKey((key) => images.head(bucket, key)),
+    [labelSteps.download]: withKey(async (key) =>
+      withBytes(await object(key), parts, direct, () => Promise.resolve()),
+    ),
   }
 }
 

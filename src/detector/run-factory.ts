@@ -11,7 +11,13 @@ import { CallTally, DailyCalls } from '../state/calls.ts'
 import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
 import { CarSender } from './car-sender.ts'
-import { askedConfidence, type KeptLabels, type LabelReaderParts, labelSteps } from './labels.ts'
+import {
+  askedConfidence,
+  type KeptLabels,
+  type LabelReaderParts,
+  labelSteps,
+  labelWitnesses,
+} from './labels.ts'
 import type { Listing } from './listing.ts'
 import type { Progress } from './progress.ts'
 import { DetectorRun } from './run.ts'
@@ -76,6 +82,7 @@ export function createRun(context: WorkerContext, request: RunRequest): CreatedR
     what: 'detect labels',
     maxAttempts: settings.maxAttempts,
     probes: probes(labels, () => readableKey),
+    witnesses: labelWitnesses(labels, () => readableKey),
     outages,
     pool,
     policy: retry.policy,

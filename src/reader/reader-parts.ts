@@ -18,6 +18,7 @@ import type { HeldMessages } from './held-messages.ts'
 import { MessageHandler } from './message-handler.ts'
 import { RunCoordinator } from './run-coordinator.ts'
 import { SharedRuns } from './sharing.ts'
+import { textWitnesses } from './text-witnesses.ts'
 import { TextReader, textSteps } from './texts.ts'
 
 const memoryBytes = 32 * 1024 * 1024
@@ -39,8 +40,7 @@ export function exchangeOf(context: WorkerContext): ResultsExchange | undefined 
 
 export function sharedRuns(context: WorkerContext, runs: ReaderRuns, exchange: ResultsExchange): SharedRuns {
   const { settings, database, log, shutdown } = context
-  const { stateDir, keepRuns } = settings
-  return new SharedRuns({ stateDir, keepRuns, exchange, database, runs, log, signal: shutdown.graceful })
+  return new SharedRuns({ ...settings, exchange, database, runs, log, signal: shutdown.graceful })
 }
 
 export function createCoordinator(
@@ -92,28 +92,32 @@ export function createHandler(
   const answers = new AnswerStore<readonly TextLine[]>(database, settings.bucket, 'DetectText')
   const images = new S3Images(clients.s3, shutdown)
   let readableKey = answers.anyKey('')
-  const attempts = new ImageAttempts({
-    what: 'read the text of images',
-    maxAttempts: settings.maxAttempts,
-    probes: createProbes(context, images, dispatcher, () => readableKey),
-    ...retryOf(context),
-    pool,
-  })
-  const texts = new TextReader({
+  const asking = {
     rekognition: clients.rekognition,
     dispatcher,
     images,
     memory: new ByteSemaphore(memoryBytes),
+    bucket: settings.bucket,
+    calls,
+    signal: shutdown.graceful,
+  }
+  const attempts = new ImageAttempts({
+    what: 'read the text of images',
+    maxAttempts: settings.maxAttempts,
+    probes: createProbes(context, images, dispatcher, () => readableKey),
+    witnesses: textWitnesses(asking, () => readableKey),
+    ...retryOf(context),
+    pool,
+  })
+  const texts = new TextReader({
+    ...asking,
     attempts,
     answers,
     exchange,
-    bucket: settings.bucket,
-    calls,
     waitForCalls: () => waitForCalls(context, calls, pool),
     onRead: (key) => {
       readableKey = key
     },
-    signal: shutdown.graceful,
   })
   return new MessageHandler({ ...context, ...settings, ...parts, texts, answers })
 }

@@ -9,6 +9,7 @@ import {
   keptLabels,
   type LabelReaderParts,
   labelSteps,
+  labelWitnesses,
   readLabels,
 } from '../../src/detector/labels.ts'
 import { ByteSemaphore } from '../../src/flow/byte-semaphore.ts'
@@ -166,7 +167,7 @@ function create({ byReference, reference, bytes, download, head = {} }: World) {
       () => 'no failure',
       (error: unknown) => error,
     )
-  return { read, failure, steps, requests, memory, reserved: () => reserved }
+  return { read, failure, parts, steps, requests, memory, reserved: () => reserved }
 }
 
 describe('an image in the bucket of the same region', () => {
@@ -284,5 +285,34 @@ describe('an image in a bucket of another region', () => {
     await failure()
     const all = memory.acquire(6 * megabyte, new AbortController().signal)
     expect(await Promise.race([all, setImmediate('held')])).not.toBe('held')
+  })
+})
+
+describe('a witness', () => {
+  const witnessesOf = (world: World, key: string | undefined) => {
+    const { parts, requests, memory, reserved } = create(world)
+    return { witnesses: labelWitnesses(parts, () => key), requests, memory, reserved }
+  }
+
+  it('does its own step alone', async () => {
+    const { witnesses, requests, memory, reserved } = witnessesOf({ byReference: true }, '1.jpg')
+    await witnesses[labelSteps.byReference]()
+    await witnesses[labelSteps.download]()
+    expect(reserved()).toBe(1)
+    await witnesses[labelSteps.byBytes]()
+    const download = { download: 'bucket/1.jpg', size: 1, etag: '"e"' }
+    expect(requests).toMatchObject([{ Name: '1.jpg' }, download, download, { bytes: 1 }])
+    expect(reserved()).toBe(2)
+    await memory.acquire(6 * megabyte, new AbortController().signal)
+  })
+
+  it('by reference is not helped by bytes', async () => {
+    const { witnesses } = witnessesOf({ byReference: true, reference: 'unreadable' }, '1.jpg')
+    await expect(witnesses[labelSteps.byReference]()).rejects.toMatchObject({ kind: 'unreadable' })
+  })
+
+  it('needs an image that was read', () => {
+    const { witnesses } = witnessesOf({ byReference: true }, undefined)
+    expect(Object.values(witnesses).map((witness) => witness())).toEqual(Array(4).fill(undefined))
   })
 })
