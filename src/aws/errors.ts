@@ -184,10 +184,16 @@ function refined(
     case 'InvalidRequest':
       if (!/server.side encryption/i.test(message)) return meaning
       return ['subject', 'the object is encrypted with a key of its owner (SSE-C)']
+    case 'InvalidParameterException':
+    case 'ValidationException':
+      // S3Object takes fewer keys than S3 has, none that begins with a space. Of the bytes nothing has been said.
+      return / at '([\w.]+\.)?name' failed /i.test(message) ? unreadableReference : meaning
     default:
       return meaning
   }
 }
+
+const unreadableReference: CodeMeaning = ['unreadable', 'Rekognition takes no such key']
 
 function ofAnswerWithoutCode(facts: Facts, service: Service, operation: string): CodeMeaning {
   const { status, isFromS3 } = facts

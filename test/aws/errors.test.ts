@@ -39,6 +39,11 @@ const sqsError = (status: number, type: string, query: string): Answer =>
   jsonError(status, `com.amazonaws.sqs#${type}`, 'said so', { 'x-amzn-query-error': `${query};Sender` })
 const cut: Answer = { body: '{"half', headers: { 'content-type': 'application/x-amz-json-1.1' } }
 
+/** As Rekognition names the parameter that it does not take. */
+function brokenConstraint(path: string): string {
+  return `1 validation error detected: Value ' 1.jpg' at '${path}' failed to satisfy constraint: Member must satisfy regular expression pattern: \\S.*`
+}
+
 const confirmed: [Operation, Answer, FailureKind, string][] = [
   [
     'GetObject',
@@ -170,6 +175,20 @@ const confirmed: [Operation, Answer, FailureKind, string][] = [
     'transient',
     'DetectText: failed (500 InternalServerError: said so)',
   ],
+  ...['ValidationException', 'InvalidParameterException'].flatMap((code): typeof confirmed => [
+    [
+      'DetectText',
+      jsonError(400, code, brokenConstraint('image.s3Object.name')),
+      'unreadable',
+      'no such key',
+    ],
+    [
+      'DetectText',
+      jsonError(400, code, brokenConstraint('image.bytes')),
+      'subject',
+      'image was not accepted',
+    ],
+  ]),
   ['DetectText', jsonError(403, 'SomethingNew'), 'transient', 'failed (403 SomethingNew'],
   ['DetectText', jsonError(404, 'constructor'), 'transient', 'failed (404 constructor'],
 ]

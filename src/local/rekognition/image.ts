@@ -34,7 +34,7 @@ export function readImage(shape: RequestShape, request: Members): ImageSource {
 
 function readS3Object(shape: RequestShape, s3Object: Members): ImageSource {
   const bucket = shape.text(s3Object, 'Bucket', { min: 3, max: 255, pattern: /^[0-9A-Za-z.\-_]*$/ })
-  const name = shape.text(s3Object, 'Name', { min: 1, max: 1024 })
+  const name = shape.text(s3Object, 'Name', { min: 1, max: 1024, pattern: /^\S.*$/ })
   const version = shape.text(s3Object, 'Version', { min: 1, max: 1024 })
   if (bucket === undefined) throw invalidParameter('Image.S3Object has no Bucket.')
   if (name === undefined) throw invalidParameter('Image.S3Object has no Name.')

@@ -37,6 +37,7 @@ describe.each(both)('%s refuses', (operation) => {
     ['an S3Object without Bucket', { Image: { S3Object: { Name: 'x' } } }, parameter],
     ['an S3Object without Name', { Image: { S3Object: { Bucket: 'bucket' } } }, parameter],
     ['an empty Name', { Image: { S3Object: { ...s3Object, Name: '' } } }, parameter],
+    ['a Name that begins with a space', { Image: { S3Object: { ...s3Object, Name: ' k' } } }, parameter],
     ['a long Name', { Image: { S3Object: { ...s3Object, Name: 'k'.repeat(1025) } } }, parameter],
     ['a short Bucket', { Image: { S3Object: { ...s3Object, Bucket: 'b' } } }, parameter],
     ['a Bucket with a slash', { Image: { S3Object: { ...s3Object, Bucket: 'a/b' } } }, parameter],
