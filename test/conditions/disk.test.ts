@@ -3,6 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { answeredCalls, detectorFailures, doneRun, recordedRuns } from '../chaos/recorded.ts'
+import { putPictures } from '../pipeline/pictures.ts'
 import { lookOf } from '../support/simulated-vision.ts'
 import { SmallDisk } from '../support/small-disk.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
@@ -141,17 +142,25 @@ describe('the disk is full when results are published', () => {
   test('only results.txt is missing, and there is no space for it: the start waits', async ({ skip }) => {
     const disk = mount(cloud.readerState)
     if (!disk) return skip(whySkipped)
-    const results = await putCars(cloud, 8)
+    const long = 'A'.repeat(30_000)
+    await putPictures(
+      cloud,
+      [1, 2, 3, 4, 5, 6, 7, 8].map((n) => ({ key: `${n}.jpg`, car: 99, lines: [long] })),
+    )
     await runBoth(cloud)
     const run = doneRun(cloud.detectorState) ?? ''
+    const results = await readFile(join(cloud.readerState, 'runs', run, 'results.txt'), 'utf8')
+    expect(results.length).toBeGreaterThan(200_000)
     await rm(join(cloud.readerState, 'results.txt'))
-    disk.fill()
+    // Enough for the database, not for a copy of the results.
+    disk.fill(40)
     const reader = cloud.reader()
     await reader.said(full)
+    expect(reader.log).toMatch(/the reader is ready/)
+    expect(full.exec(reader.log)?.[1]).not.toMatch(/sqlite/)
     expect(reader.exit).toBeUndefined()
     disk.makeRoom()
     await until(async () => (await cloud.results()) === results)
-    expect(await readFile(join(cloud.readerState, 'runs', run, 'results.txt'), 'utf8')).toBe(results)
     expect(existsSync(join(cloud.readerState, 'results.txt.tmp'))).toBe(false)
     expect(await reader.stop()).toEqual(doneWell)
   })

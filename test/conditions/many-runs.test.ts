@@ -137,10 +137,11 @@ describe('40 runs wait in the queue, the ends of all of them first', () => {
     expect(await reader.stop()).toEqual(doneWell)
   })
 
-  test('three readers publish them all in one order', async () => {
+  test.each([1, 3])('%i readers with a results bucket publish them all in one order', async (count) => {
     await sendRuns(1, runs)
-    const workers = readers.map(startShared)
-    const stateDirs = readers.map((name) => join(cloud.folder, name))
+    const names = readers.slice(0, count)
+    const workers = names.map(startShared)
+    const stateDirs = names.map((name) => join(cloud.folder, name))
     await Promise.all(stateDirs.map((stateDir) => hasPublished(stateDir, runs)))
     await cloud.drained()
     for (const stateDir of stateDirs) await expectAllExact(stateDir, runs)

@@ -5,23 +5,14 @@ import { detectorFailures, doneRun } from '../chaos/recorded.ts'
 import { expectedResults, numbered, putPictures } from '../pipeline/pictures.ts'
 import { type AwsRequest, objectKeyOf, type Refusal } from '../support/aws-request.ts'
 import type { FaultRule } from '../support/fault-proxy.ts'
-import { bucket, TestCloud, until } from '../support/test-cloud.ts'
+import { bucket, type TestCloud, until } from '../support/test-cloud.ts'
 import { killLeftWorkers } from '../support/worker-process.ts'
-import { doneWell, putCars, recordedFailures, runBoth } from './support.ts'
+import { doneWell, inCloud, putCars, recordedFailures, runBoth } from './support.ts'
 
 afterAll(async () => expect(await killLeftWorkers(), 'worker processes left running').toBe(0))
 
 const prefix = 'photos/'
 const prefixOnly = { IMGPIPE_PREFIX: prefix }
-/** Each test has a cloud of its own: they run side by side, because an image is not given up within a minute. */
-async function inCloud(work: (cloud: TestCloud) => Promise<void>): Promise<void> {
-  const cloud = await TestCloud.start({ visibilitySeconds: 30 })
-  try {
-    await work(cloud)
-  } finally {
-    await cloud.stop()
-  }
-}
 
 /** A role whose policy names the prefix only: listings of it, objects below it, nothing of the bucket itself. */
 function limitedRole(): FaultRule {

@@ -6,12 +6,28 @@ import type { FailedImage } from '../../src/protocol/messages.ts'
 import type { Outcome } from '../../src/protocol/outcomes.ts'
 import { doneRun, recordedRuns } from '../chaos/recorded.ts'
 import { simulatedPicture } from '../support/simulated-vision.ts'
-import type { TestCloud } from '../support/test-cloud.ts'
+import { TestCloud, type TestCloudOptions } from '../support/test-cloud.ts'
 import type { Exit } from '../support/worker-process.ts'
 
 export const doneWell: Exit = { code: 0, signal: null }
 /** As large as photographs of a phone. */
 export const photoBytes = 4_900_000
+
+/**
+ * Runs a test in a cloud of its own, with SQS's default visibility timeout: so tests can run side by side, which mostly
+ * wait. What they leave running is killed at the end of the file.
+ */
+export async function inCloud(
+  work: (cloud: TestCloud) => Promise<void>,
+  options: TestCloudOptions = {},
+): Promise<void> {
+  const cloud = await TestCloud.start({ visibilitySeconds: 30, ...options })
+  try {
+    await work(cloud)
+  } finally {
+    await cloud.stop()
+  }
+}
 
 /** Puts so many images with a car and a text each. @returns what results.txt must be */
 export async function putCars(cloud: TestCloud, count: number, bytes = 0, prefix = ''): Promise<string> {

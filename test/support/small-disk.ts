@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { appendFileSync, mkdirSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdirSync, rmSync, statSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 
 const pageBytes = 4096
@@ -27,13 +27,18 @@ export class SmallDisk {
     run('mount', '-o', 'remount,ro', this.path)
   }
 
-  /** Takes all pages that are left; what is left of a page stays with the file whose page it is. */
-  fill(): void {
+  /**
+   * Takes all pages that are left; what is left of a page stays with the file whose page it is.
+   *
+   * @param leftPages but for so many
+   */
+  fill(leftPages = 0): void {
     try {
       for (;;) appendFileSync(this.#filler, Buffer.alloc(pageBytes))
     } catch {
       // That is what full means.
     }
+    truncateSync(this.#filler, Math.max(0, statSync(this.#filler).size - leftPages * pageBytes))
   }
 
   /** Gives back the room that `fill` took. */

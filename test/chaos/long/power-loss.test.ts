@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { ResultsHead } from '../../../src/results/format.ts'
 import { LoopDisk } from '../../support/loop-disk.ts'
 import { Random } from '../../support/random.ts'
 import { TestCloud, until } from '../../support/test-cloud.ts'
@@ -11,6 +12,7 @@ import { killLeftWorkers, type WorkerProcess } from '../../support/worker-proces
 import { Accounts } from '../accounts.ts'
 import { truthOf } from '../chaos-run.ts'
 import { type PlannedPicture, picturesOf } from '../plan.ts'
+import { recordedRuns } from '../recorded.ts'
 
 /**
  * Power fails while a worker is at work, at moments that a seed chooses: its disk then holds what was synced, and nothing
@@ -146,9 +148,16 @@ async function readerLosesPower(random: Random, more: Record<string, string> = {
   expect(await cloud.detector({ AWS_ACCESS_KEY_ID: 'other' }).exited).toEqual(doneWell)
   const reader = await loseOften('reader', random, more)
   await finish()
-  // Once more, when all is done: what is shown must be on the disk, with its name.
+  // Once more, when all is done: every file of the results must be on the disk, with its name and its content.
   await losePower('reader', reader)
   expect(await cloud.results()).toBe(truthOf(pictures))
+  const [run] = recordedRuns(cloud.readerState)
+  const directory = join(cloud.readerState, 'runs', run?.run ?? '')
+  expect(await readFile(join(directory, 'results.txt'), 'utf8')).toBe(truthOf(pictures))
+  const json: ResultsHead & { outcomes: unknown[] } = JSON.parse(
+    await readFile(join(directory, 'results.json'), 'utf8'),
+  )
+  expect(json.outcomes).toHaveLength(json.count)
 }
 
 describe('power fails under the state directory', () => {

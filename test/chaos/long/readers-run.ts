@@ -85,9 +85,7 @@ export async function readersRun(plan: ReadersPlan): Promise<ReadersOutcome> {
     await Promise.all(images.map(({ key, bytes }) => cloud.put(key, bytes)))
     const accounts = new Accounts(cloud)
     const stateDirs = await workThrough(plan, cloud, accounts)
-    const shown = await Promise.all(
-      readers.map((name) => readFile(join(cloud.folder, name, 'results.txt'), 'utf8')),
-    )
+    const shown = await Promise.all(shownFiles(cloud).map((path) => readFile(path, 'utf8')))
     const ofRuns = await Promise.all(resultFiles(cloud, stateDirs).map((path) => readFile(path, 'utf8')))
     const { needed, extra } = accounts.balance()
     return { truth: truthOf(images), shown, ofRuns, needed, extra }
@@ -145,7 +143,7 @@ function detectorDriver(cloud: TestCloud, accounts: Accounts, stateDir: string):
 async function allPublished(cloud: TestCloud, stateDirs: readonly string[]): Promise<void> {
   await until(async () => {
     const found = await Promise.all(
-      resultFiles(cloud, stateDirs).map((path) =>
+      [...resultFiles(cloud, stateDirs), ...shownFiles(cloud)].map((path) =>
         readFile(path).then(
           () => true,
           () => false,
@@ -155,6 +153,10 @@ async function allPublished(cloud: TestCloud, stateDirs: readonly string[]): Pro
     return found.every(Boolean)
   })
   await cloud.drained()
+}
+
+function shownFiles(cloud: TestCloud): string[] {
+  return readers.map((name) => join(cloud.folder, name, 'results.txt'))
 }
 
 /** results.txt of each run on each reader's disk. */
