@@ -21,6 +21,11 @@ export function isRunId(text: string): boolean {
   return runIdPattern.test(text)
 }
 
+/** @returns when a run began, as the runs are ordered: UTC, `20261122T174500Z`; of a foreign run, by its reader's clock */
+export function startOfRun(run: string): string {
+  return run.replace('foreign-', '').slice(0, 16)
+}
+
 export function isForeignRunId(text: string): boolean {
   return foreignPattern.test(text)
 }

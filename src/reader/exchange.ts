@@ -259,7 +259,7 @@ export interface Results {
   readonly json: Buffer
 }
 
-function isNotFound(error: unknown): boolean {
+export function isNotFound(error: unknown): boolean {
   return error instanceof AwsError && error.kind === 'subject' && error.status === 404
 }
 

@@ -1,49 +1,63 @@
-import { readMeta, writeMeta } from '../state/meta.ts'
+import { type MetaName, readMeta, writeMeta } from '../state/meta.ts'
 import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
 import type { ResultsExchange } from './exchange.ts'
 
 /**
  * Ends `read --once` with the first run that is published after it was started. The place from which it counts is kept, so
- * that a process that was killed between publishing and its exit is continued by the next one.
+ * that a process that was killed between publishing and its exit is continued by the next one. Places are those of this
+ * reader's order, or with a results bucket those of its order of finished runs.
  */
 export class OnceBaseline {
   readonly #context: WorkerContext
-  readonly #position: number
+  readonly #place: number
 
   static async start(
     context: WorkerContext,
     runs: ReaderRuns,
     exchange: ResultsExchange | undefined,
   ): Promise<OnceBaseline> {
-    const { database, shutdown } = context
-    const stored = readMeta(database, 'once-baseline')
-    const latest = runs.latest()?.published ?? 0
-    const start = stored === undefined ? await lastFinished(latest, exchange) : Number(stored)
-    const baseline = new OnceBaseline(context, start)
-    await database.commit(() => writeMeta(database, 'once-baseline', String(baseline.#position)))
-    if (latest > baseline.#position) shutdown.request()
-    return baseline
+    const { database, shutdown, settings } = context
+    const stored = readMeta(database, nameOf(context))
+    const last = exchange
+      ? Number(readMeta(database, `exchange-cursor ${settings.resultsBucket}`) ?? 0)
+      : runs.lastPublished()
+    const start = stored === undefined ? await lastFinished(last, exchange) : Number(stored)
+    await database.commit(() => writeMeta(database, nameOf(context), String(start)))
+    if (last > start) shutdown.request()
+    return new OnceBaseline(context, start)
   }
 
-  private constructor(context: WorkerContext, position: number) {
+  /** A resident reader continues no `read --once`: what it publishes is not what the next one waits for. */
+  static async forget(context: WorkerContext): Promise<void> {
+    const { database } = context
+    if (readMeta(database, nameOf(context)) === undefined) return
+    await database.commit(() => writeMeta(database, nameOf(context), undefined))
+  }
+
+  private constructor(context: WorkerContext, place: number) {
     this.#context = context
-    this.#position = position
+    this.#place = place
   }
 
-  published({ published = 0 }: ReaderRunRow): void {
-    if (published > this.#position) this.#context.shutdown.request()
+  published({ published = 0, position = 0 }: ReaderRunRow): void {
+    const { settings, shutdown } = this.#context
+    const place = settings.resultsBucket === '' ? published : position
+    if (place > this.#place) shutdown.request()
   }
 
   /** The command ends by itself: the next one begins anew. */
-  async end(): Promise<void> {
-    const { database } = this.#context
-    await database.commit(() => writeMeta(database, 'once-baseline', undefined))
+  end(): Promise<void> {
+    return OnceBaseline.forget(this.#context)
   }
 }
 
+function nameOf({ settings }: WorkerContext): MetaName {
+  return `once-baseline ${settings.resultsBucket}`
+}
+
 /** What other readers have finished before is not the next run, although it is not on this disk yet. */
-async function lastFinished(latest: number, exchange: ResultsExchange | undefined): Promise<number> {
-  const positions = (await exchange?.finishedPositions(latest)) ?? []
-  return positions.at(-1) ?? latest
+async function lastFinished(last: number, exchange: ResultsExchange | undefined): Promise<number> {
+  const positions = (await exchange?.finishedPositions(last)) ?? []
+  return positions.at(-1) ?? last
 }

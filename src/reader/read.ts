@@ -47,6 +47,7 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
   const runs = new ReaderRuns(context.database)
   const exchange = exchangeOf(context)
   const once = options.once ? await OnceBaseline.start(context, runs, exchange) : undefined
+  if (!once) await OnceBaseline.forget(context)
   const shared = exchange && sharedRuns(context, runs, exchange)
   const coordinator = createCoordinator(context, runs, shared, (row) => once?.published(row))
   const held = new HeldMessages({ queue, visibilitySeconds, outages, retry: retryOf(context) })

@@ -163,17 +163,32 @@ export class RunCoordinator {
     this.#background.start(() => runs.deleteDetails())
   }
 
+  /** Closes a run that is complete, but whose results are not to be had any more. */
+  async closeWithoutResults(row: ReaderRunRow): Promise<void> {
+    const { runs, database } = this.#parts
+    await database.commit(() => runs.setDeleted(row.seq))
+    this.#background.start(() => runs.deleteDetails())
+  }
+
   /** Publishes what `write` has on the disk of a run, in turn with all others. */
   publishInTurn<T>(write: () => Promise<T>): Promise<T> {
     return this.#publications.run(() => this.#parts.whenSpace(this.#parts.stateDir, write))
   }
 
-  /** The run's results are in its directory: closes it and deletes what is older than `keepRuns`. */
-  async close(row: ReaderRunRow, position?: number): Promise<void> {
+  /**
+   * The run's results are in its directory: closes it and deletes what is older than `keepRuns`.
+   *
+   * @param position of a shared run: its place in the order of finished runs
+   * @param also what else belongs into the same commit
+   */
+  async close(row: ReaderRunRow, position?: number, also?: () => void): Promise<void> {
     const { runs, database, stateDir, keepRuns, onPublished } = this.#parts
     this.#within.delete(row.seq)
     this.#publishing.delete(row.seq)
-    await database.commit(() => runs.setComplete(row.seq, position))
+    await database.commit(() => {
+      runs.setComplete(row.seq, position)
+      also?.()
+    })
     const closed = runs.get(row.run) ?? row
     this.#logComplete(closed)
     onPublished(closed)

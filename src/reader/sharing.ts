@@ -2,15 +2,23 @@ import { TaskPool } from '../flow/task-pool.ts'
 import type { Log } from '../host/log.ts'
 import { ShutdownError, sleep } from '../host/shutdown.ts'
 import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
+import { startOfRun } from '../protocol/run-id.ts'
 import { publishCopy, readWritten, writeRun } from '../results/publish.ts'
 import type { StateDatabase } from '../state/database.ts'
 import { readMeta, writeMeta } from '../state/meta.ts'
 import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
-import type { FinishedRun, ResultsExchange, SharedEnd } from './exchange.ts'
+import {
+  type FinishedRun,
+  isNotFound,
+  type Results,
+  type ResultsExchange,
+  type SharedEnd,
+} from './exchange.ts'
 import type { RunCoordinator, RunSharing } from './run-coordinator.ts'
 
 export interface SharedRunsParts {
   readonly stateDir: string
+  readonly resultsBucket: string
   readonly keepRuns: number
   readonly exchange: ResultsExchange
   readonly database: StateDatabase
@@ -21,7 +29,7 @@ export interface SharedRunsParts {
 
 /** How often a reader looks whether a run is complete or finished: while it knows of an open one, and otherwise. */
 const pollMs = { open: 2_000, idle: 15_000 }
-const maxFetches = 32
+const maxRequests = 32
 
 /**
  * The runs that several readers share. Whoever holds a run's end message watches the exchange until it has all outcomes,
@@ -42,6 +50,7 @@ export class SharedRuns implements RunSharing {
   async follow(coordinator: RunCoordinator): Promise<void> {
     this.#coordinator = coordinator
     const { signal, runs } = this.#parts
+    await this.#join()
     while (!signal.aborted) {
       await this.#catchUp(coordinator)
       const ms = runs.open().length > 0 ? pollMs.open : pollMs.idle
@@ -59,12 +68,14 @@ export class SharedRuns implements RunSharing {
   }
 
   putEnd(run: string, end: RunEnd): Promise<RunEnd> {
-    return this.#parts.exchange.putEnd(run, { ...end, at: Date.now() })
+    return this.#parts.exchange.putEnd(run, shared(end))
   }
 
-  async finish(row: ReaderRunRow, end: RunEnd): Promise<void> {
+  async finish(row: ReaderRunRow, known: RunEnd): Promise<void> {
     const { exchange, runs } = this.#parts
     const { run } = row
+    // An end that has come while this reader worked alone is not agreed upon.
+    const end = 'at' in known ? (known as SharedEnd) : await exchange.putEnd(run, shared(known))
     if (end.abandoned) {
       await exchange.appendFinished(run, 'abandoned', this.#cursor)
     } else if (await this.#untilComplete(run, end.count)) {
@@ -77,7 +88,42 @@ export class SharedRuns implements RunSharing {
   }
 
   get #cursor(): number {
-    return Number(readMeta(this.#parts.database, 'exchange-cursor') ?? 0)
+    return Number(readMeta(this.#parts.database, `exchange-cursor ${this.#parts.resultsBucket}`) ?? 0)
+  }
+
+  /** Inside a commit. */
+  #setCursor(position: number): void {
+    writeMeta(this.#parts.database, `exchange-cursor ${this.#parts.resultsBucket}`, String(position))
+  }
+
+  /**
+   * Outcomes that were recorded while this reader worked alone are written to the exchange: their messages are deleted, so
+   * that nobody else can. From then on an outcome is there before it is recorded here.
+   */
+  async #join(): Promise<void> {
+    const { runs } = this.#parts
+    for (const row of runs.open()) {
+      // Messages of other implementations are not shared.
+      if (row.isForeign) continue
+      for (let some = runs.outcomesAbove(row.seq, 0); some.length > 0; ) {
+        await this.#putMissing(row.run, some)
+        some = runs.outcomesAbove(row.seq, some.at(-1)?.n ?? 0)
+      }
+    }
+  }
+
+  /** @param outcomes in the order of their numbers */
+  async #putMissing(run: string, outcomes: readonly Outcome[]): Promise<void> {
+    const { exchange } = this.#parts
+    const last = outcomes.at(-1)?.n ?? 0
+    const known = new Set<number>()
+    for (let after = (outcomes[0]?.n ?? 1) - 1; after < last; ) {
+      const numbers = await exchange.outcomeNumbers(run, after)
+      for (const n of numbers) known.add(n)
+      after = numbers.at(-1) ?? last
+    }
+    const missing = outcomes.filter(({ n }) => !known.has(n))
+    await forEach(missing, (outcome) => exchange.putOutcome(run, outcome))
   }
 
   /** Until the exchange has the outcomes 1 … count. @returns false when another reader has finished the run meanwhile */
@@ -99,23 +145,18 @@ export class SharedRuns implements RunSharing {
   /** Brings the outcomes of other readers into the database. */
   async #fetchOutcomes(row: ReaderRunRow, count: number): Promise<void> {
     const { exchange, runs, database } = this.#parts
-    const pool = new TaskPool(() => maxFetches)
-    for (const n of [...runs.missing(row.seq, count)]) {
-      while (!(await pool.waitForSlot(Number.MAX_SAFE_INTEGER)));
-      pool.start(async () => {
-        const outcome = await exchange.outcome(row.run, n)
-        await database.commit(() => runs.addOutcome(row.seq, outcome, 'none'))
-      })
-    }
-    await pool.waitUntilIdle(Number.MAX_SAFE_INTEGER)
+    await forEach([...runs.missing(row.seq, count)], async (n) => {
+      const outcome = await exchange.outcome(row.run, n)
+      await database.commit(() => runs.addOutcome(row.seq, outcome, 'none'))
+    })
   }
 
   /** Whoever does this, and however often, writes the same bytes: nothing in them depends on the reader. */
-  async #writeResults(run: string, end: RunEnd): Promise<void> {
+  async #writeResults(run: string, end: SharedEnd): Promise<void> {
     const { exchange, runs, stateDir } = this.#parts
     const row = runs.get(run)
     if (!row || !this.#coordinator) return
-    const finishedAt = Math.max((end as SharedEnd).at, runs.newestOutcomeAt(row.seq))
+    const finishedAt = Math.max(end.at, runs.newestOutcomeAt(row.seq))
     const head = {
       ...this.#coordinator.head(row, end, finishedAt),
       calls: {},
@@ -142,34 +183,75 @@ export class SharedRuns implements RunSharing {
 
   async #catchUp(coordinator: RunCoordinator): Promise<void> {
     const { exchange, database, keepRuns, signal } = this.#parts
-    const positions = await exchange.finishedPositions(this.#cursor)
-    for (const [place, position] of positions.entries()) {
+    const finished: FinishedRun[] = []
+    await forEach(await exchange.finishedPositions(this.#cursor), async (position) => {
+      finished.push(await exchange.finished(position))
+    })
+    finished.sort((a, b) => a.position - b.position)
+    const kept = new Set(newestFirst(finished).slice(0, keepRuns))
+    for (const entry of finished) {
       if (signal.aborted) return
-      // Older ones would be deleted at once.
-      const isKept = positions.length - place <= keepRuns
-      await this.#close(coordinator, await exchange.finished(position), isKept)
-      await database.commit(() => writeMeta(database, 'exchange-cursor', String(position)))
+      await this.#close(coordinator, entry, kept.has(entry))
+      await database.commit(() => this.#setCursor(entry.position))
     }
   }
 
-  async #close(
-    coordinator: RunCoordinator,
-    { run, state, position }: FinishedRun,
-    isKept: boolean,
-  ): Promise<void> {
-    const { exchange, stateDir, runs } = this.#parts
-    const row = await runs.begin(run)
-    if (row.state === 'open' && state === 'abandoned') {
-      await coordinator.abandon(row, 'its detector started another run')
-    } else if (row.state === 'open') {
-      if (isKept) {
-        const results = await exchange.results(run)
-        const isNewest = runs.isNewest(row.seq)
-        await coordinator.publishInTurn(() => publishCopy(stateDir, run, results, { isNewest }))
-      }
-      await coordinator.close(row, position)
+  /** @param isKept others would be deleted at once */
+  async #close(coordinator: RunCoordinator, entry: FinishedRun, isKept: boolean): Promise<void> {
+    const { run, state } = entry
+    const row = await this.#parts.runs.begin(run)
+    if (row.state === 'open') {
+      if (state === 'abandoned') await coordinator.abandon(row, 'its detector started another run')
+      else if (isKept) await this.#publish(coordinator, row, entry.position)
+      else await coordinator.closeWithoutResults(row)
     }
     this.#closed.get(run)?.resolve()
     this.#closed.delete(run)
   }
+
+  /** The position is kept in the same commit: `read --once` that is killed after it is continued from there. */
+  async #publish(coordinator: RunCoordinator, row: ReaderRunRow, position: number): Promise<void> {
+    const { stateDir, runs, log, resultsBucket } = this.#parts
+    const results = await this.#results(row.run)
+    if (!results) {
+      log.warn(`the results of run ${row.run} are no longer in the results bucket "${resultsBucket}"`)
+      return coordinator.closeWithoutResults(row)
+    }
+    await coordinator.publishInTurn(() =>
+      publishCopy(stateDir, row.run, results, { isNewest: runs.isNewest(row.seq) }),
+    )
+    await coordinator.close(row, position, () => this.#setCursor(position))
+  }
+
+  /** @returns undefined when somebody has deleted them, such as a lifecycle rule of the bucket */
+  async #results(run: string): Promise<Results | undefined> {
+    try {
+      return await this.#parts.exchange.results(run)
+    } catch (error) {
+      if (isNotFound(error)) return undefined
+      throw error
+    }
+  }
+}
+
+function shared(end: RunEnd): SharedEnd {
+  return { ...end, at: Date.now() }
+}
+
+/** Complete runs in the order in which `keepRuns` keeps them. @param finished in the order of their positions */
+function newestFirst(finished: readonly FinishedRun[]): FinishedRun[] {
+  const complete = finished.filter(({ state }) => state === 'complete').reverse()
+  const start = ({ run }: FinishedRun) => startOfRun(run)
+  // Sorting is stable: of runs that began within a second, the one that was finished last comes first.
+  return complete.sort((a, b) => Number(start(a) < start(b)) - Number(start(a) > start(b)))
+}
+
+/** @throws the first error of any item */
+async function forEach<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+  const pool = new TaskPool(() => maxRequests)
+  for (const item of items) {
+    while (!(await pool.waitForSlot(Number.MAX_SAFE_INTEGER)));
+    pool.start(() => work(item))
+  }
+  await pool.waitUntilIdle(Number.MAX_SAFE_INTEGER)
 }

@@ -67,6 +67,12 @@ export class ReaderRuns {
     return row && parseRun(row)
   }
 
+  /** The last place in the order of publication; 0 = none. */
+  lastPublished(): number {
+    const row = this.#database.prepare('SELECT max(published) AS last FROM runs').get()
+    return Number(row?.last ?? 0)
+  }
+
   /** Whether results.txt shows a run as soon as it is complete: no complete run has begun later. */
   isNewest(seq: number): boolean {
     const newer = `SELECT 1 FROM runs WHERE published IS NOT NULL AND begun > (SELECT begun FROM runs WHERE seq = ?)`
@@ -180,6 +186,14 @@ export class ReaderRuns {
       sortKey = last.sort_key
       n = Number(last.n)
     }
+  }
+
+  /** A run's outcomes with numbers above `after`, in their order: a thousand at most. */
+  outcomesAbove(seq: number, after: number): Outcome[] {
+    return this.#database
+      .prepare(`SELECT * FROM outcomes WHERE run = ? AND n > ? ORDER BY n LIMIT ${pageSize}`)
+      .all(seq, after)
+      .map(parseOutcome)
   }
 
   /** When the newest of a run's outcomes was recorded, ms since 1970. */
