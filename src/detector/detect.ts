@@ -151,7 +151,7 @@ class Detection {
     }
     const fresh = this.#options.fresh || !settings.reuseAnswers
     const begun = { settings: wanted, fresh, at: Date.now(), queueCreatedAt }
-    const row = await this.#runs.begin(newRunId(new Date()), begun)
+    const row = await this.#runs.begin(newRunId(new Date(), this.#runs.newest()), begun)
     const where = settings.prefix === '' ? settings.bucket : `${settings.bucket}/${settings.prefix}`
     log.info(`run ${row.run} started`, { bucket: where, queue: settings.queue, label: settings.label })
     return row

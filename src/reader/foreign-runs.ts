@@ -85,7 +85,7 @@ export class ForeignRuns {
   }
 
   #begin(): { seq: number; run: string } {
-    const run = newForeignRunId(new Date())
+    const run = newForeignRunId(new Date(), this.#runs.newest())
     return { run, seq: this.#runs.insert(run, { isForeign: true }) }
   }
 

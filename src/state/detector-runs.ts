@@ -103,6 +103,12 @@ export class DetectorRuns {
     return this.#newestDone((settings) => settings.queue === queue && settings.region === region)
   }
 
+  /** @returns the run that began last, whatever became of it */
+  newest(): string | undefined {
+    const row = this.#database.prepare('SELECT run FROM runs ORDER BY seq DESC LIMIT 1').get()
+    return row && String(row.run)
+  }
+
   get(run: string): DetectorRunRow | undefined {
     const row = this.#database.prepare('SELECT * FROM runs WHERE run = ?').get(run)
     return row && parseRun(row)

@@ -67,6 +67,12 @@ export class ReaderRuns {
     return row && parseRun(row)
   }
 
+  /** @returns the run that began last, whatever became of it */
+  newest(): string | undefined {
+    const row = this.#database.prepare('SELECT run FROM runs ORDER BY begun DESC LIMIT 1').get()
+    return row && String(row.run)
+  }
+
   /** The last place in the order of publication; 0 = none. */
   lastPublished(): number {
     const row = this.#database.prepare('SELECT max(published) AS last FROM runs').get()

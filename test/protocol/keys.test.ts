@@ -1,6 +1,6 @@
 import { describe, expect, it, test } from 'vitest'
 import { compareListed, isImageKey, naturalSortKey } from '../../src/protocol/keys.ts'
-import { isForeignRunId, isRunId, newForeignRunId, newRunId } from '../../src/protocol/run-id.ts'
+import { isForeignRunId, isRunId, newForeignRunId, newRunId, startOfRun } from '../../src/protocol/run-id.ts'
 import { Random } from '../support/random.ts'
 
 function compareNatural(a: string, b: string): number {
@@ -101,6 +101,16 @@ describe('run IDs', () => {
     expect(foreign).toMatch(/^foreign-20261122T174500Z-[0-9a-z]{4}$/)
     expect(isForeignRunId(foreign)).toBe(true)
     expect(isRunId(foreign)).toBe(false)
+  })
+
+  it.each([
+    ['20261122T174459Z-zzzz', '20261122T174500Z'],
+    ['20261122T174500Z-zzzz', '20261122T174501Z'],
+    ['20261123T235959Z-0000', '20261124T000000Z'],
+    ['foreign-20261122T174530Z-0000', '20261122T174531Z'],
+  ])('begin after the run %s, whatever the clock says: %s', (before, expected) => {
+    expect(startOfRun(newRunId(start, before))).toBe(expected)
+    expect(startOfRun(newForeignRunId(start, before))).toBe(expected)
   })
 
   it('of one second differ', () => {
