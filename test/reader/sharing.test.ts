@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AwsError } from '../../src/aws/errors.ts'
+import { ShutdownError } from '../../src/host/shutdown.ts'
 import type { Outcome, RunEnd } from '../../src/protocol/outcomes.ts'
 import type { Results, ResultsExchange, RunState, SharedEnd } from '../../src/reader/exchange.ts'
 import { RunCoordinator } from '../../src/reader/run-coordinator.ts'
@@ -120,7 +121,7 @@ function share(resultsBucket = 'agreed'): { coordinator: RunCoordinator; publish
   const following = shared.follow(coordinator)
   stop = async () => {
     aborter.abort()
-    await following
+    await following.catch((error: unknown) => expect(error).toBeInstanceOf(ShutdownError))
     await coordinator.finish(60_000).catch(() => undefined)
   }
   return { coordinator, published }
@@ -207,4 +208,16 @@ describe('following the order of finished runs', () => {
     expect(runs.latest()?.run).toBe(runId(5))
     expect(existsSync(runDirectory(files.stateDir, runId(4)))).toBe(false)
   })
+})
+
+it('does not go through all finished runs before it stops', async () => {
+  for (let n = 0; n < 500; n++) exchange.finish(runId(1), undefined)
+  const asked = vi.spyOn(exchange, 'finished').mockImplementation(async (position) => {
+    void stop()
+    return { position, run: runId(1), state: 'complete' }
+  })
+  share()
+  await vi.waitFor(() => expect(asked).toHaveBeenCalled())
+  await stop()
+  expect(asked.mock.calls.length).toBeLessThan(100)
 })
