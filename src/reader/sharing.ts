@@ -114,7 +114,7 @@ export class SharedRuns implements RunSharing {
 
   /** @param outcomes in the order of their numbers */
   async #putMissing(run: string, outcomes: readonly Outcome[]): Promise<void> {
-    const { exchange } = this.#parts
+    const { exchange, signal } = this.#parts
     const last = outcomes.at(-1)?.n ?? 0
     const known = new Set<number>()
     for (let after = (outcomes[0]?.n ?? 1) - 1; after < last; ) {
@@ -123,7 +123,7 @@ export class SharedRuns implements RunSharing {
       after = numbers.at(-1) ?? last
     }
     const missing = outcomes.filter(({ n }) => !known.has(n))
-    await forEach(missing, (outcome) => exchange.putOutcome(run, outcome))
+    await forEach(missing, signal, (outcome) => exchange.putOutcome(run, outcome))
   }
 
   /** Until the exchange has the outcomes 1 … count. @returns false when another reader has finished the run meanwhile */
@@ -144,8 +144,8 @@ export class SharedRuns implements RunSharing {
 
   /** Brings the outcomes of other readers into the database. */
   async #fetchOutcomes(row: ReaderRunRow, count: number): Promise<void> {
-    const { exchange, runs, database } = this.#parts
-    await forEach([...runs.missing(row.seq, count)], async (n) => {
+    const { exchange, runs, database, signal } = this.#parts
+    await forEach([...runs.missing(row.seq, count)], signal, async (n) => {
       const outcome = await exchange.outcome(row.run, n)
       await database.commit(() => runs.addOutcome(row.seq, outcome, 'none'))
     })
@@ -184,7 +184,7 @@ export class SharedRuns implements RunSharing {
   async #catchUp(coordinator: RunCoordinator): Promise<void> {
     const { exchange, database, keepRuns, signal } = this.#parts
     const finished: FinishedRun[] = []
-    await forEach(await exchange.finishedPositions(this.#cursor), async (position) => {
+    await forEach(await exchange.finishedPositions(this.#cursor), signal, async (position) => {
       finished.push(await exchange.finished(position))
     })
     finished.sort((a, b) => a.position - b.position)
@@ -246,12 +246,18 @@ function newestFirst(finished: readonly FinishedRun[]): FinishedRun[] {
   return complete.sort((a, b) => Number(start(a) < start(b)) - Number(start(a) > start(b)))
 }
 
-/** @throws the first error of any item */
-async function forEach<Item>(items: readonly Item[], work: (item: Item) => Promise<void>): Promise<void> {
+/** @throws {ShutdownError} when the signal aborts before all items are done. @throws the first error of any item */
+async function forEach<Item>(
+  items: readonly Item[],
+  signal: AbortSignal,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
   const pool = new TaskPool(() => maxRequests)
   for (const item of items) {
     while (!(await pool.waitForSlot(Number.MAX_SAFE_INTEGER)));
+    if (signal.aborted) break
     pool.start(() => work(item))
   }
   await pool.waitUntilIdle(Number.MAX_SAFE_INTEGER)
+  if (signal.aborted) throw new ShutdownError()
 }
