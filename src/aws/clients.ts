@@ -82,7 +82,7 @@ export function createClients({ region }: { region: string }, options: ClientOpt
     // A validated body is a stream that crashes the process when it breaks before anybody listens to it.
     responseChecksumValidation: 'WHEN_REQUIRED',
   })
-  acceptOnlyS3(s3)
+  rejectPages(s3)
   // Without this the SDK sends to the host inside the queue's URL, whatever endpoint was set.
   const sqs = new SQSClient({ ...common(limits.sqs), useQueueUrlAsEndpoint: false })
   const rekognition = new RekognitionClient(common(limits.rekognition))
@@ -97,23 +97,25 @@ export function createClients({ region }: { region: string }, options: ClientOpt
 }
 
 /**
- * Every answer of S3 has its request ID, successes too. A proxy's or captive portal's page with status 200 has none, although
- * it may have an ETag, and would pass for the object.
+ * A page of a proxy or captive portal with status 200 may have an ETag, and would pass for the object. Every answer of S3
+ * has a request ID, an object of type text/html too. S3-compatible servers may leave it out of a success: what is no page is
+ * taken without it.
  */
-function acceptOnlyS3(s3: S3Client): void {
+function rejectPages(s3: S3Client): void {
   s3.middlewareStack.add(
     (next, { commandName }) =>
       async (args) => {
         const result = await next(args)
         const { statusCode, headers, body } = result.response as HttpResponse
-        if (statusCode >= 300 || headers['x-amz-request-id'] !== undefined) return result
+        const contentType = headers['content-type'] ?? ''
+        const isPage = /^(text\/|application\/xhtml)/i.test(contentType)
+        if (statusCode >= 300 || !isPage || headers['x-amz-request-id'] !== undefined) return result
         destroyBody(body)
         const operation = String(commandName).replace(/Command$/, '')
-        const contentType = headers['content-type'] ?? 'no content type'
         const what = `the answer is not from AWS (${statusCode}, ${contentType}, no request ID)`
         throw incompleteAnswer({ service: 's3', operation }, what)
       },
-    { step: 'deserialize', priority: 'low', name: 'imgpipeAcceptOnlyS3' },
+    { step: 'deserialize', priority: 'low', name: 'imgpipeRejectPages' },
   )
 }
 

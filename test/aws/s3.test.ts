@@ -248,7 +248,7 @@ describe('download', () => {
     ],
     ['no ETag', { headers: ids, body: bytes }, { size: 5 }, 'transient', 'no ETag'],
     ['HTML', html(200), { size: 5 }, 'transient', 'not from AWS'],
-    ['nothing', {}, { size: 5 }, 'transient', 'not from AWS'],
+    ['nothing', {}, { size: 5 }, 'transient', 'no ETag'],
     [
       'a shorter body',
       { headers: fromS3, body: 'im' },
@@ -352,7 +352,12 @@ describe('probe', () => {
 
 describe('a page with status 200, as proxies and captive portals have it, is no answer of S3', () => {
   const body = `<ListBucketResult><Name>${bucket}</Name><IsTruncated>false</IsTruncated></ListBucketResult>`
-  const headers = { etag, 'x-amz-bucket-region': 'eu-west-1', 'content-length': String(body.length) }
+  const headers = {
+    etag,
+    'content-type': 'text/html; charset=utf-8',
+    'x-amz-bucket-region': 'eu-west-1',
+    'content-length': String(body.length),
+  }
   const operations: [string, (images: S3Images) => Promise<unknown>][] = [
     ['HeadBucket', (images) => images.bucketRegion(bucket)],
     ['ListObjectsV2', (images) => images.listPage({ bucket, prefix: '', after: '' })],
@@ -364,7 +369,7 @@ describe('a page with status 200, as proxies and captive portals have it, is no 
     await using fake = await FakeService.start(() => ({ headers, body }))
     await expect(send(new S3Images(fake.clients.s3, noShutdown))).rejects.toMatchObject({
       kind: 'transient',
-      message: `${operation}: the answer is not from AWS (200, no content type, no request ID)`,
+      message: `${operation}: the answer is not from AWS (200, text/html; charset=utf-8, no request ID)`,
     })
   })
 })

@@ -20,6 +20,7 @@ const end: SharedEnd = {
   at: 1,
 }
 const fromS3 = { etag: '"e"', 'x-amz-request-id': 'R1' }
+const page = { etag: '"e"', 'content-type': 'text/html' }
 
 let fake: FakeService
 const graceful = new AbortController()
@@ -84,7 +85,7 @@ const reads: [string, unknown, Read, unknown][] = [
 
 describe.each(reads)('%s', (_name, content, read, wrong) => {
   test.each<[string, Answer]>([
-    ['a page of a portal', { headers: { etag: '"e"' }, body: JSON.stringify(content) }],
+    ['a page of a portal', { headers: page, body: JSON.stringify(content) }],
     ['no JSON', { headers: fromS3, body: '<html>' }],
     ['half of it', { headers: fromS3, body: JSON.stringify(content).slice(0, -3) }],
     ['other JSON', json(null)],
@@ -117,9 +118,7 @@ describe('what is written', () => {
   })
 
   it('is not written by a page of a portal', async () => {
-    const exchange = await exchangeThat((_, count) =>
-      count === 1 ? { headers: { etag: '"e"' } } : { headers: fromS3 },
-    )
+    const exchange = await exchangeThat((_, count) => (count === 1 ? { headers: page } : { headers: fromS3 }))
     await exchange.putOutcome(run, outcome)
     expect(fake.requests).toHaveLength(2)
   })
