@@ -282,7 +282,8 @@ export class DetectorRuns {
            ORDER BY seq IS (SELECT max(seq) FROM runs WHERE state = 'done') DESC, seq DESC LIMIT -1 OFFSET ?`,
       )
       .all(keepRuns)
-    for (const { seq } of old) await this.delete(Number(seq))
+    // At once, so that small runs share commits.
+    await Promise.all(old.map(({ seq }) => this.delete(Number(seq))))
     return old.map(({ run }) => String(run))
   }
 
