@@ -6,6 +6,8 @@ import { databasePath, type Role } from '../src/state/role.ts'
 import { detectorSchema, readerSchema, schemaVersion } from '../src/state/schema.ts'
 import { type Cloud, startCloud } from './support/cloud.ts'
 import { cli, runProgram, type Usage, withStateDir } from './support/program.ts'
+import { etagOf, keyOf } from './support/simulated-bucket.ts'
+import { chance } from './support/simulated-rekognition.ts'
 import { publish } from './support/table.ts'
 
 /**
@@ -13,13 +15,16 @@ import { publish } from './support/table.ts'
  * of the images replaced; and what it costs a first run that another bucket's answers are in its database.
  * There is no quota, so the workers themselves are the limit.
  *
- * A million images: `node bench/reuse.ts --images 1000000 --cars 0.01 --no-lookups` (an hour).
+ * A million images: `node bench/reuse.ts --images 1000000 --cars 0.01 --no-lookups` (an hour), and with `--known` as
+ * after a change of the label: the answers are there, and the first run asks nothing (minutes).
  */
 const { values } = parseArgs({
   options: {
     images: { type: 'string', default: '10000,100000' },
     /** Share of the images with a car. */
     cars: { type: 'string', default: '0.3' },
+    /** The answers of an earlier run, for another label, are in the detector's database. */
+    known: { type: 'boolean', default: false },
     /** Also measure what lookups cost a first run: over so many images beside so many answers of another bucket. */
     lookups: { type: 'boolean', default: true },
     'lookup-images': { type: 'string', default: '5000' },
@@ -47,8 +52,10 @@ async function measureRuns(images: number): Promise<Row[]> {
   const cloud = await start(images, Number(values.cars))
   try {
     return await withStateDir(async (stateDir) => {
+      if (values.known) await storeAnswers(stateDir, 'detector', { bucket: 'images', count: images })
       const worker = (run: string, role: Role) => measure(cloud, { images, run, role, stateDir })
-      const rows = [await worker('first', 'detector'), await worker('first', 'reader')]
+      const first = values.known ? 'another label' : 'first'
+      const rows = [await worker(first, 'detector'), await worker(first, 'reader')]
       rows.push(await worker('unchanged', 'detector'))
       cloud.replaceEvery(replacedEvery)
       rows.push(await worker('1 % replaced', 'detector'), await worker('1 % replaced', 'reader'))
@@ -130,8 +137,9 @@ async function firstRunBeside(answers: number, images: number): Promise<{ detect
   const cloud = await start(images, 1)
   try {
     return await withStateDir(async (stateDir) => {
-      await storeAnswers(stateDir, 'detector', answers)
-      await storeAnswers(stateDir, 'reader', answers)
+      const others = { bucket: 'another-bucket', count: answers }
+      await storeAnswers(stateDir, 'detector', others)
+      await storeAnswers(stateDir, 'reader', others)
       const detector = await runWorker(cloud, 'detector', stateDir)
       return { detector, reader: await runWorker(cloud, 'reader', stateDir) }
     })
@@ -140,26 +148,32 @@ async function firstRunBeside(answers: number, images: number): Promise<{ detect
   }
 }
 
-/** Puts answers about another bucket into a worker's database, about keys such as those of the simulated one. */
-async function storeAnswers(stateDir: string, role: Role, count: number): Promise<void> {
+/** Puts the answers of an earlier run into a worker's database, about keys as the simulated bucket has them. */
+async function storeAnswers(
+  stateDir: string,
+  role: Role,
+  { bucket, count }: { bucket: string; count: number },
+): Promise<void> {
   const [schema, operation]: [string, Operation] =
     role === 'detector' ? [detectorSchema, 'DetectLabels'] : [readerSchema, 'DetectText']
   const path = databasePath(stateDir, role)
   const waitForSpace = async () => 'stop' as const
   const database = await StateDatabase.open({ path, schema, version: schemaVersion, waitForSpace })
-  const store = new AnswerStore<unknown>(database, 'another-bucket', operation)
-  const content = Array.from({ length: labelsBesideTheFirst }, (_, i) => ['Label', 90.12345678 - i, []])
-  const answer = { kind: 'answer', model: '3.0', content } as const
+  const store = new AnswerStore<unknown>(database, bucket, operation)
   const asked = { by: '20261122T174500Z-3f9a', seq: 0, at: Date.now(), minConfidence: 0 }
   for (let first = 1; first <= count; first += rowsPerCommit) {
     await database.commit(() => {
-      for (let n = first; n < first + rowsPerCommit && n <= count; n++) {
-        const key = `p/${String(n).padStart(7, '0')}.jpg`
-        store.put({ key, etag: `"${String(n).padStart(32, 'a')}"` }, answer, asked)
-      }
+      for (let n = first; n < first + rowsPerCommit && n <= count; n++)
+        store.put({ key: keyOf(n), etag: etagOf(n) }, storedAnswer(keyOf(n)), asked)
     })
   }
   await database.close()
+}
+
+function storedAnswer(key: string) {
+  const name = chance(key) < Number(values.cars) ? 'Car' : 'Tree'
+  const others = Array.from({ length: labelsBesideTheFirst }, (_, i) => ['Label', 90.12345678 - i, []])
+  return { kind: 'answer', model: '3.0', content: [[name, 98.5, [[0.1, 0.2, 0.5, 0.4]]], ...others] } as const
 }
 
 function start(images: number, carShare: number): Promise<Cloud> {

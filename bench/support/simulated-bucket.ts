@@ -58,10 +58,8 @@ export class SimulatedBucket {
     )
   }
 
-  /** As long as one of S3. */
   #etagOf(n: number): string {
-    const revision = n % this.#replacedEvery === 0 ? 'b' : 'a'
-    return `"${String(n).padStart(32, revision)}"`
+    return etagOf(n, n % this.#replacedEvery === 0 ? 'b' : 'a')
   }
 }
 
@@ -70,8 +68,14 @@ function operationOf(method: string | undefined, key: string): string {
   return key === '' ? 'ListObjectsV2' : 'GetObject'
 }
 
-function keyOf(n: number): string {
+/** The n-th key, from 1 on. */
+export function keyOf(n: number): string {
   return `p/${String(n).padStart(7, '0')}.jpg`
+}
+
+/** The ETag of the n-th object, as long as one of S3; of another object under the same key with another revision. */
+export function etagOf(n: number, revision: 'a' | 'b' = 'a'): string {
+  return `"${String(n).padStart(32, revision)}"`
 }
 
 function numberOf(key: string): number {
