@@ -3,13 +3,18 @@ import { randomInt } from 'node:crypto'
 const runIdPattern = /^\d{8}T\d{6}Z-[0-9a-z]{4}$/
 const foreignPattern = /^foreign-\d{8}T\d{6}Z-[0-9a-z]{4}$/
 
+/** The last start that has four digits for its year. */
+const lastStartMs = Date.parse('9999-12-31T23:59:59Z')
+
 /**
  * @param after a run that began before, as this worker knows: the new one's start is later, whatever the clock says,
  *   because results.txt shows the run that began last
  * @returns a new run's id: UTC start and four random characters, `20261122T174500Z-3f9a`
  */
 export function newRunId(start: Date, after?: string): string {
-  const earliest = after !== undefined && isOwnOrForeign(after) ? startMsOf(after) + 1000 : 0
+  const next = after !== undefined && isOwnOrForeign(after) ? startMsOf(after) + 1000 : 0
+  // An id that names no date, or the last one, may have come from elsewhere.
+  const earliest = next <= lastStartMs ? next : 0
   const second = new Date(Math.max(start.getTime(), earliest)).toISOString().replace(/[-:]|\.\d+/g, '')
   return `${second}-${randomInt(36 ** 4)
     .toString(36)

@@ -24,7 +24,10 @@ export class OnceBaseline {
       : runs.lastPublished()
     const start = stored === undefined ? await lastFinished(last, exchange) : Number(stored)
     await database.commit(() => writeMeta(database, nameOf(context), String(start)))
-    if (last > start) shutdown.request()
+    const published = exchange
+      ? Number(readMeta(database, `published-position ${settings.resultsBucket}`) ?? 0)
+      : last
+    if (published > start) shutdown.request()
     return new OnceBaseline(context, start)
   }
 
@@ -40,10 +43,10 @@ export class OnceBaseline {
     this.#place = place
   }
 
-  published({ published = 0, position = 0 }: ReaderRunRow): void {
+  /** A run has been published by this process; with a results bucket it may be one that had finished before. */
+  published({ position = 0 }: ReaderRunRow): void {
     const { settings, shutdown } = this.#context
-    const place = settings.resultsBucket === '' ? published : position
-    if (place > this.#place) shutdown.request()
+    if (settings.resultsBucket === '' || position > this.#place) shutdown.request()
   }
 
   /** The command ends by itself: the next one begins anew. */

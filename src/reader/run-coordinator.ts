@@ -219,7 +219,7 @@ export class RunCoordinator {
   }
 
   async #ended(row: ReaderRunRow, end: RunEnd): Promise<void> {
-    if (this.#sharing) return this.#sharing.finish(row, end)
+    if (this.#sharing && !row.isForeign) return this.#sharing.finish(row, end)
     if (end.abandoned) return this.abandon(row, 'its detector started another run')
     const within = { recorded: this.#parts.runs.countOutcomes(row.seq, end.count), count: end.count }
     this.#within.set(row.seq, within)

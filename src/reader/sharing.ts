@@ -74,14 +74,16 @@ export class SharedRuns implements RunSharing {
   async finish(row: ReaderRunRow, known: RunEnd): Promise<void> {
     const { exchange, runs } = this.#parts
     const { run } = row
+    // Read before the run can be closed: another reader's entry about it is behind this one, and is found.
+    const after = this.#cursor
     // An end that has come while this reader worked alone is not agreed upon.
     const end = 'at' in known ? (known as SharedEnd) : await exchange.putEnd(run, shared(known))
     if (end.abandoned) {
-      await exchange.appendFinished(run, 'abandoned', this.#cursor)
+      await exchange.appendFinished(run, 'abandoned', after)
     } else if (await this.#untilComplete(run, end.count)) {
       await this.#fetchOutcomes(row, end.count)
       await this.#writeResults(run, end)
-      await exchange.appendFinished(run, 'complete', this.#cursor)
+      await exchange.appendFinished(run, 'complete', after)
     }
     this.#wake.resolve()
     if (runs.get(run)?.state === 'open') await this.#untilClosed(run)
@@ -188,10 +190,10 @@ export class SharedRuns implements RunSharing {
       finished.push(await exchange.finished(position))
     })
     finished.sort((a, b) => a.position - b.position)
-    const kept = new Set(newestFirst(finished).slice(0, keepRuns))
+    const kept = new Set([...new Set(newestFirst(finished).map(({ run }) => run))].slice(0, keepRuns))
     for (const entry of finished) {
       if (signal.aborted) return
-      await this.#close(coordinator, entry, kept.has(entry))
+      await this.#close(coordinator, entry, kept.has(entry.run))
       await database.commit(() => this.#setCursor(entry.position))
     }
   }
@@ -220,7 +222,10 @@ export class SharedRuns implements RunSharing {
     await coordinator.publishInTurn(() =>
       publishCopy(stateDir, row.run, results, { isNewest: runs.isNewest(row.seq) }),
     )
-    await coordinator.close(row, position, () => this.#setCursor(position))
+    await coordinator.close(row, position, () => {
+      this.#setCursor(position)
+      writeMeta(this.#parts.database, `published-position ${resultsBucket}`, String(position))
+    })
   }
 
   /** @returns undefined when somebody has deleted them, such as a lifecycle rule of the bucket */

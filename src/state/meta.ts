@@ -1,7 +1,11 @@
 import type { StateDatabase } from './database.ts'
 
 /** Single values that a worker keeps between runs. Positions belong to one results bucket, whose name is empty for none. */
-export type MetaName = 'rate-per-second' | `exchange-cursor ${string}` | `once-baseline ${string}`
+export type MetaName =
+  | 'rate-per-second'
+  | `exchange-cursor ${string}`
+  | `published-position ${string}`
+  | `once-baseline ${string}`
 
 export function readMeta(database: StateDatabase, name: MetaName): string | undefined {
   const row = database.prepare('SELECT value FROM meta WHERE name = ?').get(name)

@@ -282,15 +282,27 @@ export class ReaderRuns {
       )
       .all(keepRuns)
     if (old.length === 0) return []
+    const newestKept = this.#newestKept(keepRuns)
+    const unused = old.filter(({ seq }) => Number(seq) < newestKept)
     await deleteAnswersUsedBy(
       this.#database,
-      old.map(({ seq }) => Number(seq)),
+      unused.map(({ seq }) => Number(seq)),
     )
     await this.#database.commit(() => {
-      for (const { seq, updated_at } of old)
+      for (const { seq, updated_at } of unused)
         if (Number(updated_at) < Date.now() - rememberClosedMs) this.forget(Number(seq))
     })
     return old.map(({ run }) => String(run))
+  }
+
+  /**
+   * An answer names the run that used it last by `seq`, the order of first messages: a run that came late, but began before
+   * those that are kept, may stand for one of them.
+   */
+  #newestKept(keepRuns: number): number {
+    const kept = `SELECT seq FROM runs WHERE state <> 'open' ORDER BY ${keptFirst} LIMIT ?`
+    const newest = this.#database.prepare(`SELECT max(seq) AS seq FROM (${kept})`).get(keepRuns)
+    return Number(newest?.seq ?? 0)
   }
 
   /** Removes every trace of a run. */

@@ -103,7 +103,11 @@ async function expectAllExact(stateDir: string, count: number): Promise<void> {
     const path = join(stateDir, 'runs', run, 'results.txt')
     expect(await readFile(path, 'utf8'), run).toBe(resultsOf(numberOf(run)))
   }
-  const last = order.map(({ run }) => run).toSorted().at(-1) ?? ''
+  const last =
+    order
+      .map(({ run }) => run)
+      .toSorted()
+      .at(-1) ?? ''
   expect(await readFile(join(stateDir, 'results.txt'), 'utf8')).toBe(resultsOf(numberOf(last)))
 }
 
