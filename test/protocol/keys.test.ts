@@ -108,6 +108,8 @@ describe('run IDs', () => {
     ['20261122T174500Z-zzzz', '20261122T174501Z'],
     ['20261123T235959Z-0000', '20261124T000000Z'],
     ['foreign-20261122T174530Z-0000', '20261122T174531Z'],
+    ['20261399T000000Z-abcd', '20261122T174500Z'],
+    ['99991231T235959Z-abcd', '20261122T174500Z'],
   ])('begin after the run %s, whatever the clock says: %s', (before, expected) => {
     expect(startOfRun(newRunId(start, before))).toBe(expected)
     expect(startOfRun(newForeignRunId(start, before))).toBe(expected)

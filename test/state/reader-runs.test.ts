@@ -342,4 +342,16 @@ describe('closed runs', () => {
     await runs.prune(1)
     expect(kept()).toEqual(['d', 'open'])
   })
+
+  it('leave the answers that a kept run and a late, older one have used', async () => {
+    const answers = new AnswerStore<string>(database, 'bucket', 'DetectText')
+    const [newer, older] = [await close('b'), await close('a')]
+    await database.commit(() => {
+      const answer = { kind: 'answer', model: '3', content: '' } as const
+      answers.put({ key: 'k', etag: 'e' }, answer, { by: 'b', seq: newer, at: 0, minConfidence: 0 })
+      answers.use('k', older)
+    })
+    expect(await runs.prune(1)).toEqual(['a'])
+    expect(answers.anyKey('')).toBe('k')
+  })
 })
