@@ -1,4 +1,4 @@
-import { type MetaName, readMeta, writeMeta } from '../state/meta.ts'
+import { type MetaName, readMeta, readPosition, writeMeta } from '../state/meta.ts'
 import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
 import type { ResultsExchange } from './exchange.ts'
@@ -20,13 +20,11 @@ export class OnceBaseline {
     const { database, shutdown, settings } = context
     const stored = readMeta(database, nameOf(context))
     const last = exchange
-      ? Number(readMeta(database, `exchange-cursor ${settings.resultsBucket}`) ?? 0)
+      ? readPosition(database, `exchange-cursor ${settings.resultsBucket}`)
       : runs.lastPublished()
     const start = stored === undefined ? await lastFinished(last, exchange) : Number(stored)
     await database.commit(() => writeMeta(database, nameOf(context), String(start)))
-    const published = exchange
-      ? Number(readMeta(database, `published-position ${settings.resultsBucket}`) ?? 0)
-      : last
+    const published = exchange ? readPosition(database, `published-position ${settings.resultsBucket}`) : last
     if (published > start) shutdown.request()
     return new OnceBaseline(context, start)
   }

@@ -5,7 +5,7 @@ import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { startOfRun } from '../protocol/run-id.ts'
 import { publishCopy, readWritten, writeRun } from '../results/publish.ts'
 import type { StateDatabase } from '../state/database.ts'
-import { readMeta, writeMeta } from '../state/meta.ts'
+import { readPosition, writeMeta } from '../state/meta.ts'
 import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 import {
   type FinishedRun,
@@ -90,7 +90,7 @@ export class SharedRuns implements RunSharing {
   }
 
   get #cursor(): number {
-    return Number(readMeta(this.#parts.database, `exchange-cursor ${this.#parts.resultsBucket}`) ?? 0)
+    return readPosition(this.#parts.database, `exchange-cursor ${this.#parts.resultsBucket}`)
   }
 
   /** Inside a commit. */

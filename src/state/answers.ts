@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { StateDatabase } from './database.ts'
+import { rowsAtOnce, type StateDatabase } from './database.ts'
 
 export type Operation = 'DetectLabels' | 'DetectText'
 
@@ -28,9 +28,6 @@ export interface AnswerSource<Content> {
   /** The first thousand answers of a range. */
   between(range: KeyRange): readonly StoredAnswer<Content>[] | Promise<readonly StoredAnswer<Content>[]>
 }
-
-/** More rows at once, read or deleted, would block the event loop for long. */
-const rowsAtOnce = 1000
 
 /** Sorts behind every key that has the same beginning. */
 const lastCodePoint = '\u{10FFFF}'
@@ -186,8 +183,7 @@ export async function answersAbout<Content>(
 /** Deletes the answers that these runs have used and no newer one, a part at a time. */
 export async function deleteAnswersUsedBy(database: StateDatabase, runs: readonly number[]): Promise<void> {
   const some = `SELECT rowid FROM answers WHERE used_by IN (SELECT value FROM json_each(?)) LIMIT ${rowsAtOnce}`
-  const statement = database.prepare(`DELETE FROM answers WHERE rowid IN (${some})`)
-  while (Number((await database.commit(() => statement.run(JSON.stringify(runs)))).changes) > 0);
+  await database.deleteInParts(`DELETE FROM answers WHERE rowid IN (${some})`, JSON.stringify(runs))
 }
 
 /** Whether a stored answer is about this very object and says enough. A refusal holds at any confidence. */

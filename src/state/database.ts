@@ -1,4 +1,4 @@
-import type { DatabaseSync, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
 import type { WaitForSpace } from '../host/disk.ts'
 import { sleep } from '../host/shutdown.ts'
 import { openReader, openWriter } from './open-database.ts'
@@ -41,6 +41,8 @@ class WriteError extends Error {
   }
 }
 
+/** Rows that one statement reads or deletes at most where a table may have a million. */
+export const rowsAtOnce = 1000
 const lingerMs = 2
 const pauseFactor = 4
 /** A commit costs CPU time of its own: below this pause, 700 rows/s cost twice as much. */
@@ -122,6 +124,16 @@ export class StateDatabase {
       this.#pending.push({ run, resolve: () => resolve(result), reject })
       this.#committing ??= this.#commitPending()
     })
+  }
+
+  /**
+   * Deletes rows a thousand per commit: a million at once would block the event loop.
+   *
+   * @param sql a DELETE that takes `rowsAtOnce` rows at most each time it runs
+   */
+  async deleteInParts(sql: string, ...parameters: SQLInputValue[]): Promise<void> {
+    const statement = this.prepare(sql)
+    while (Number((await this.commit(() => statement.run(...parameters))).changes) > 0);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { BoxTuple, FailedImage } from '../protocol/messages.ts'
 import type { CallCounts } from '../protocol/outcomes.ts'
-import type { StateDatabase } from './database.ts'
+import { rowsAtOnce, type StateDatabase } from './database.ts'
 
 /** The settings that make a run what it is: an unfinished run is resumed only under the same. */
 export interface RunSettings {
@@ -77,8 +77,6 @@ export interface DetectorProgress {
   readonly waiting: string | undefined
   readonly requests: CallCounts
 }
-
-const deletedAtOnce = 1000
 
 /** The detector's runs. Methods that write are for use inside a commit, but for those that return a promise. */
 export class DetectorRuns {
@@ -256,17 +254,11 @@ export class DetectorRuns {
       .run(state, at, at, seq)
   }
 
-  /**
-   * Deletes the cars of closed runs, which need not be sent again; a part at a time, because a million rows at once
-   * would block the worker.
-   */
+  /** Deletes the cars of closed runs, which need not be sent again. */
   async deleteSentCars(): Promise<void> {
     const closed =
       "SELECT run, n FROM cars WHERE run IN (SELECT seq FROM runs WHERE state IN ('done', 'abandoned'))"
-    const statement = this.#database.prepare(
-      `DELETE FROM cars WHERE (run, n) IN (${closed} LIMIT ${deletedAtOnce})`,
-    )
-    while (Number((await this.#database.commit(() => statement.run())).changes) > 0);
+    await this.#database.deleteInParts(`DELETE FROM cars WHERE (run, n) IN (${closed} LIMIT ${rowsAtOnce})`)
   }
 
   /**
@@ -293,11 +285,9 @@ export class DetectorRuns {
       ['cars', 'n'],
       ['failures', 'key'],
     ]) {
-      const some = `SELECT ${column} FROM ${table} WHERE run = ?1 LIMIT ${deletedAtOnce}`
-      const statement = this.#database.prepare(
-        `DELETE FROM ${table} WHERE run = ?1 AND ${column} IN (${some})`,
-      )
-      while (Number((await this.#database.commit(() => statement.run(seq))).changes) > 0);
+      const some = `SELECT ${column} FROM ${table} WHERE run = ?1 LIMIT ${rowsAtOnce}`
+      const sql = `DELETE FROM ${table} WHERE run = ?1 AND ${column} IN (${some})`
+      await this.#database.deleteInParts(sql, seq)
     }
     await this.#database.commit(() => this.#database.prepare('DELETE FROM runs WHERE seq = ?').run(seq))
   }

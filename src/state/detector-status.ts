@@ -7,6 +7,7 @@ import {
   optionalText,
   type Progress,
   ratePerSecond,
+  readFailures,
   type StatusContext,
   secondsLeft,
 } from './status-values.ts'
@@ -95,11 +96,7 @@ export class DetectorStatuses {
   }
 
   #failures(seq: number, failed: number): DetectorStatus['failures'] {
-    const { maxFailures } = this.#context
-    if (failed === 0 || maxFailures === 0) return []
-    return this.#database
-      .prepare('SELECT key, reason FROM failures WHERE run = ? ORDER BY key LIMIT ?')
-      .all(seq, maxFailures)
-      .map(({ key, reason }) => ({ key: String(key), reason: String(reason) }))
+    const query = 'SELECT key, reason FROM failures WHERE run = ? ORDER BY key LIMIT ?'
+    return readFailures(this.#database, query, { seq, failed, maxFailures: this.#context.maxFailures })
   }
 }

@@ -12,6 +12,11 @@ export function readMeta(database: StateDatabase, name: MetaName): string | unde
   return row === undefined ? undefined : String(row.value)
 }
 
+/** @returns a place in an order that begins at 1; 0 = none */
+export function readPosition(database: StateDatabase, name: MetaName): number {
+  return Number(readMeta(database, name) ?? 0)
+}
+
 /** Inside a commit. `undefined` removes the value. */
 export function writeMeta(database: StateDatabase, name: MetaName, value: string | undefined): void {
   if (value === undefined) database.prepare('DELETE FROM meta WHERE name = ?').run(name)

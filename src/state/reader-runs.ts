@@ -1,7 +1,7 @@
 import { naturalSortKey } from '../protocol/keys.ts'
 import { addCounts, type CallCounts, type Outcome, type RunEnd } from '../protocol/outcomes.ts'
 import { deleteAnswersUsedBy } from './answers.ts'
-import type { StateDatabase } from './database.ts'
+import { rowsAtOnce, type StateDatabase } from './database.ts'
 
 export interface ReaderRunRow {
   readonly seq: number
@@ -30,7 +30,6 @@ export interface ReaderRunRow {
 /** How an outcome came about: paid for, from an earlier answer, or neither (a failure). */
 export type OutcomeSource = 'asked' | 'reused' | 'none'
 
-const pageSize = 1000
 /** A closed run is remembered at least as long as SQS may deliver its messages again: 14 days, and some more. */
 const rememberClosedMs = 30 * 86_400_000
 
@@ -179,7 +178,7 @@ export class ReaderRuns {
     for (;;) {
       const rows = this.#database
         .prepare(
-          `SELECT * FROM outcomes WHERE run = ? AND (sort_key, n) > (?, ?) ORDER BY sort_key, n LIMIT ${pageSize}`,
+          `SELECT * FROM outcomes WHERE run = ? AND (sort_key, n) > (?, ?) ORDER BY sort_key, n LIMIT ${rowsAtOnce}`,
         )
         .all(seq, sortKey as Uint8Array, n)
       for (const row of rows) {
@@ -197,7 +196,7 @@ export class ReaderRuns {
   /** A run's outcomes with numbers above `after`, in their order: a thousand at most. */
   outcomesAbove(seq: number, after: number): Outcome[] {
     return this.#database
-      .prepare(`SELECT * FROM outcomes WHERE run = ? AND n > ? ORDER BY n LIMIT ${pageSize}`)
+      .prepare(`SELECT * FROM outcomes WHERE run = ? AND n > ? ORDER BY n LIMIT ${rowsAtOnce}`)
       .all(seq, after)
       .map(parseOutcome)
   }
@@ -247,13 +246,12 @@ export class ReaderRuns {
       .run(Date.now(), seq)
   }
 
-  /** Deletes what closed runs no longer need, a part at a time: a million rows at once would block the worker. */
+  /** Deletes what closed runs no longer need. */
   async deleteDetails(): Promise<void> {
     const closed = `run IN (SELECT seq FROM runs WHERE state <> 'open')`
     for (const table of ['outcomes', 'foreign_images']) {
-      const rows = `SELECT run, n FROM ${table} WHERE ${closed} LIMIT ${pageSize}`
-      const statement = this.#database.prepare(`DELETE FROM ${table} WHERE (run, n) IN (${rows})`)
-      while (Number((await this.#database.commit(() => statement.run())).changes) > 0);
+      const rows = `SELECT run, n FROM ${table} WHERE ${closed} LIMIT ${rowsAtOnce}`
+      await this.#database.deleteInParts(`DELETE FROM ${table} WHERE (run, n) IN (${rows})`)
     }
   }
 

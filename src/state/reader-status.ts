@@ -7,6 +7,7 @@ import {
   optionalText,
   type Progress,
   ratePerSecond,
+  readFailures,
   type StatusContext,
   secondsLeft,
 } from './status-values.ts'
@@ -92,11 +93,7 @@ export class ReaderStatuses {
 
   /** Outcomes are deleted when a run is published; then results.json has them. */
   #failures(seq: number, failed: number): ReaderStatus['failures'] {
-    const { maxFailures } = this.#context
-    if (failed === 0 || maxFailures === 0) return []
-    return this.#database
-      .prepare("SELECT key, reason FROM outcomes WHERE run = ? AND outcome = 'failed' ORDER BY n LIMIT ?")
-      .all(seq, maxFailures)
-      .map(({ key, reason }) => ({ key: String(key), reason: String(reason) }))
+    const query = "SELECT key, reason FROM outcomes WHERE run = ? AND outcome = 'failed' ORDER BY n LIMIT ?"
+    return readFailures(this.#database, query, { seq, failed, maxFailures: this.#context.maxFailures })
   }
 }

@@ -64,6 +64,19 @@ function isRecent({ updated_at }: Row, { now }: StatusContext): boolean {
   return Math.abs(now - Number(updated_at)) < staleAfterMs
 }
 
+/** @param query selects key and reason of a run's failures, the parameters being its seq and a limit */
+export function readFailures(
+  database: StateDatabase,
+  query: string,
+  { seq, failed, maxFailures }: { seq: number; failed: number; maxFailures: number },
+): FailedImage[] {
+  if (failed === 0 || maxFailures === 0) return []
+  return database
+    .prepare(query)
+    .all(seq, maxFailures)
+    .map(({ key, reason }) => ({ key: String(key), reason: String(reason) }))
+}
+
 export function optionalNumber(value: unknown): number | undefined {
   return typeof value === 'number' ? value : undefined
 }
