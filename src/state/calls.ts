@@ -47,7 +47,7 @@ export class DailyCalls {
 
   /** Whether no call is left for today. */
   get isExhausted(): boolean {
-    return this.#max > 0 && this.#reservedToday() >= this.#max
+    return this.#max > 0 && countReserved(this.#database, this.#now()) >= this.#max
   }
 
   /** The next UTC day begins, ms since 1970. */
@@ -81,17 +81,6 @@ export class DailyCalls {
     if (count !== 0) this.#add(dayOf(this.#now()), operation, result, count)
   }
 
-  /**
-   * Today's reservations. Those of later days count too: they were made by a clock that has since been set back, and
-   * forgetting them would allow the limit twice.
-   */
-  #reservedToday(): number {
-    const row = this.#database
-      .prepare('SELECT coalesce(sum(reserved), 0) AS count FROM calls WHERE day >= ?')
-      .get(dayOf(this.#now()))
-    return Number(row?.count)
-  }
-
   #add(day: string, operation: Operation, column: 'reserved' | CallResult, count: number): void {
     this.#database
       .prepare(
@@ -113,7 +102,21 @@ export class DailyCalls {
   }
 }
 
-function dayOf(ms: number): string {
+/**
+ * Today's reservations. Those of later days count too: they were made by a clock that has since been set back, and
+ * forgetting them would allow the limit twice.
+ *
+ * @param now ms since 1970
+ */
+export function countReserved(database: StateDatabase, now: number): number {
+  const row = database
+    .prepare('SELECT coalesce(sum(reserved), 0) AS count FROM calls WHERE day >= ?')
+    .get(dayOf(now))
+  return Number(row?.count)
+}
+
+/** @returns the UTC day by which calls are counted */
+export function dayOf(ms: number): string {
   return new Date(ms).toISOString().slice(0, 10)
 }
 

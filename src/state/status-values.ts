@@ -1,5 +1,6 @@
 import type { FailedImage } from '../protocol/messages.ts'
 import type { CallCounts } from '../protocol/outcomes.ts'
+import { countReserved, dayOf } from './calls.ts'
 import type { StateDatabase } from './database.ts'
 
 /** What a status is computed with. */
@@ -89,23 +90,18 @@ export function optionalDate(value: unknown): Date | undefined {
   return typeof value === 'number' ? new Date(value) : undefined
 }
 
-/** Reservations of later days count as today's: the clock has been set back since they were made (calls.ts). */
 export function callsToday(database: StateDatabase, now: number): CallsToday {
   const statement = database.prepare(
-    `SELECT day = ?1 AS is_today, total(reserved) AS reserved, total(answered) AS answered,
-       total(throttled) AS throttled, total(failed) AS failed
-     FROM calls WHERE day >= ?1 GROUP BY day`,
+    `SELECT total(answered) AS answered, total(throttled) AS throttled, total(failed) AS failed
+     FROM calls WHERE day = ?`,
   )
-  const rows = database.read(() => statement.all(dayOf(now)))
-  const today = rows.find(({ is_today }) => is_today === 1)
-  return {
-    reserved: rows.reduce((sum, { reserved }) => sum + Number(reserved), 0),
-    answered: Number(today?.answered ?? 0),
-    throttled: Number(today?.throttled ?? 0),
-    failed: Number(today?.failed ?? 0),
-  }
-}
-
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10)
+  return database.read(() => {
+    const today = statement.get(dayOf(now))
+    return {
+      reserved: countReserved(database, now),
+      answered: Number(today?.answered),
+      throttled: Number(today?.throttled),
+      failed: Number(today?.failed),
+    }
+  })
 }
