@@ -6,6 +6,7 @@ import { Dispatcher } from '../flow/dispatcher.ts'
 import { ImageAttempts } from '../flow/image-attempts.ts'
 import type { RetryOptions } from '../flow/retry.ts'
 import { TaskPool } from '../flow/task-pool.ts'
+import { watchLoopSaturation } from '../host/loop-load.ts'
 import type { AnswerStore } from '../state/answers.ts'
 import { CallTally, DailyCalls } from '../state/calls.ts'
 import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
@@ -58,6 +59,7 @@ export function createRun(context: WorkerContext, request: RunRequest): CreatedR
     operation: 'DetectLabels',
     maxRequestsPerSecond: settings.maxRequestsPerSecond,
     slowStart: request.isResumed,
+    isSaturated: watchLoopSaturation(),
     shutdown,
     onOutcome: (outcome) => {
       isQuotaSeen ||= outcome === 'throttled'

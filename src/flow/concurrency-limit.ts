@@ -16,6 +16,13 @@ const maxSlowdown = 2
 /** … but not while it answers within this: in a long-tailed distribution a dozen answers often have twice the median. */
 const tolerableLatencyMs = 3000
 
+export interface ConcurrencyLimitOptions {
+  /** after a crash: few calls at first */
+  readonly slowStart?: boolean
+  /** whether this process has no CPU time to spare; default never */
+  readonly isSaturated?: () => boolean
+}
+
 /**
  * How many calls may be in flight. At a steady rate that is rate × latency. The rate is the rate limiter's business,
  * so the limit grows (threefold with each latency) while it is what holds calls back.
@@ -23,10 +30,11 @@ const tolerableLatencyMs = 3000
  * Two signals reduce it. A latency far above the baseline, which was measured with few calls, means that the service
  * is queueing: more calls would only wait there, so the limit shrinks towards the point where that began. A timeout
  * means that a call did not get its share of the line or of the service: the limit halves, down to a single call
- * on a line that carries no more.
+ * on a line that carries no more. While this process itself is saturated the limit does not grow.
  */
 export class ConcurrencyLimit {
   readonly #normalGrowth: number
+  readonly #isSaturated: () => boolean
   #limit: number
   #inFlight = 0
   /** whether the limit has held calls back since the last sample */
@@ -36,10 +44,11 @@ export class ConcurrencyLimit {
   #isQueueing = false
   #answersSinceTimeout = answersToRecover
 
-  constructor({ slowStart = false } = {}) {
+  constructor({ slowStart = false, isSaturated = () => false }: ConcurrencyLimitOptions = {}) {
     const { limit, growth } = slowStart ? slowStartValues : defaultStart
     this.#limit = limit
     this.#normalGrowth = growth
+    this.#isSaturated = isSaturated
   }
 
   get limit(): number {
@@ -65,7 +74,7 @@ export class ConcurrencyLimit {
     this.#answersSinceTimeout++
     this.#sample.push(latencyMs)
     if (this.#sample.length >= sampleSize) this.#evaluateSample()
-    if (this.#wasReached && !this.#isQueueing) this.#limit = Math.min(maxLimit, this.#limit + this.#growth)
+    if (this.#mayGrow) this.#limit = Math.min(maxLimit, this.#limit + this.#growth)
   }
 
   /** A call ended without saying anything about the latency: it was throttled, failed early or was aborted. */
@@ -78,6 +87,10 @@ export class ConcurrencyLimit {
     this.#inFlight--
     this.#answersSinceTimeout = 0
     this.#limit = Math.max(1, this.#limit / 2)
+  }
+
+  get #mayGrow(): boolean {
+    return this.#wasReached && !this.#isQueueing && !this.#isSaturated()
   }
 
   get #growth(): number {

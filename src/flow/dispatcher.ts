@@ -1,6 +1,6 @@
 import { ShutdownError, type ShutdownSignals, TimeoutError, withDeadline } from '../host/shutdown.ts'
 import { AdaptiveDeadline } from './adaptive-deadline.ts'
-import { ConcurrencyLimit } from './concurrency-limit.ts'
+import { ConcurrencyLimit, type ConcurrencyLimitOptions } from './concurrency-limit.ts'
 import { Failure } from './failure.ts'
 import type { Permit } from './permit.ts'
 import { createRateLimiter, type RateLimiter } from './rate-limiter.ts'
@@ -17,13 +17,11 @@ const maxTimerMs = 60_000
  */
 export type CallOutcome = 'answered' | 'throttled' | 'failed'
 
-export interface DispatcherOptions {
+export interface DispatcherOptions extends ConcurrencyLimitOptions {
   /** names the calls in failures: `DetectLabels` */
   readonly operation: string
   /** 0 = find the service's quota */
   readonly maxRequestsPerSecond: number
-  /** after a crash: few calls at first */
-  readonly slowStart?: boolean
   /** `ratePerSecond` of an earlier dispatcher, to start from */
   readonly initialRatePerSecond?: number
   readonly shutdown: ShutdownSignals

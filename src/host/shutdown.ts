@@ -54,10 +54,11 @@ export async function sleep(ms: number, signal: AbortSignal): Promise<void> {
 }
 
 /**
- * Runs work with a signal that aborts after `ms` or with `parent`, and leaves no listener on `parent`.
+ * Runs work with a signal that aborts after `ms` or with `parent`, and leaves no listener on `parent`. It ends when the
+ * signal aborts, whether the work heeds the signal or not: nobody waits for ever for a library that lost its request.
  *
- * @throws {ShutdownError} when the work fails after `parent` has aborted
- * @throws {TimeoutError} when it fails after the deadline; otherwise what the work throws
+ * @throws {ShutdownError} when `parent` aborts first
+ * @throws {TimeoutError} at the deadline; otherwise what the work throws
  */
 export async function withDeadline<T>(
   ms: number,
@@ -65,14 +66,18 @@ export async function withDeadline<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const controller = new AbortController()
-  const onParentAbort = () => controller.abort(new ShutdownError())
+  const aborted = Promise.withResolvers<never>()
+  aborted.promise.catch(() => undefined)
+  const abort = (reason: Error) => {
+    controller.abort(reason)
+    aborted.reject(reason)
+  }
+  const onParentAbort = () => abort(new ShutdownError())
   if (parent.aborted) onParentAbort()
   parent.addEventListener('abort', onParentAbort)
-  const timer = setTimeout(() => {
-    controller.abort(new TimeoutError(`no result within ${Math.round(ms / 1000)} s`))
-  }, ms)
+  const timer = setTimeout(() => abort(new TimeoutError(`no result within ${Math.round(ms / 1000)} s`)), ms)
   try {
-    return await work(controller.signal)
+    return await Promise.race([work(controller.signal), aborted.promise])
   } catch (error) {
     // The SDK throws an AbortError for either reason: only the signal knows which one it was.
     throw controller.signal.aborted ? controller.signal.reason : error

@@ -6,6 +6,7 @@ import { ImageAttempts } from '../flow/image-attempts.ts'
 import type { RetryOptions, RetryPolicy } from '../flow/retry.ts'
 import type { TaskPool } from '../flow/task-pool.ts'
 import { retryOnFullDisk } from '../host/disk.ts'
+import { watchLoopSaturation } from '../host/loop-load.ts'
 import { sleep } from '../host/shutdown.ts'
 import type { TextLine } from '../protocol/outcomes.ts'
 import { AnswerStore } from '../state/answers.ts'
@@ -69,6 +70,7 @@ export function createDispatcher(
     operation: 'DetectText',
     maxRequestsPerSecond: settings.maxRequestsPerSecond,
     slowStart: isResumed,
+    isSaturated: watchLoopSaturation(),
     shutdown,
     onOutcome: (outcome) => tally.add(outcome),
   })

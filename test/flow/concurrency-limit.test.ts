@@ -46,6 +46,19 @@ describe('growth', () => {
     expect(limit.limit).toBeGreaterThan(64)
   })
 
+  it('pauses while this process is saturated, without giving up what it has', () => {
+    let isSaturated = false
+    const limit = new ConcurrencyLimit({ isSaturated: () => isSaturated })
+    play(limit, 1, () => 100)
+    const before = limit.limit
+    isSaturated = true
+    play(limit, 20, () => 200)
+    expect(limit.limit).toBe(before)
+    isSaturated = false
+    play(limit, 1, () => 200)
+    expect(limit.limit).toBeGreaterThan(before)
+  })
+
   it('ignores calls that were throttled or failed', () => {
     const limit = new ConcurrencyLimit()
     for (let call = 0; call < 1000; call++) {

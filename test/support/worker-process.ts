@@ -105,9 +105,10 @@ export class WorkerProcess {
   }
 }
 
-/** For the end of each test: a process that is left running fails the test that left it. */
+/** For the end of each test: a process that is left running fails the test that left it, and shows what it was doing. */
 export async function killLeftWorkers(): Promise<number> {
   const left = [...running]
   await Promise.all(left.map((worker) => worker.signal('SIGCONT').kill()))
+  for (const { pid, log } of left) console.error(`worker process ${pid} was left running:\n${log}`)
   return left.length
 }
