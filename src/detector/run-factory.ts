@@ -1,4 +1,5 @@
-import { detectLabels, notAnImage } from '../aws/rekognition.ts'
+import { ImageSteps } from '../aws/image-steps.ts'
+import { detectLabels } from '../aws/rekognition.ts'
 import type { S3Images } from '../aws/s3.ts'
 import type { Queue } from '../aws/sqs.ts'
 import { ByteSemaphore } from '../flow/byte-semaphore.ts'
@@ -12,13 +13,7 @@ import { CallTally, DailyCalls } from '../state/calls.ts'
 import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
 import { CarSender } from './car-sender.ts'
-import {
-  askedConfidence,
-  type KeptLabels,
-  type LabelReaderParts,
-  labelSteps,
-  labelWitnesses,
-} from './labels.ts'
+import { askedConfidence, type KeptLabels } from './labels.ts'
 import type { Listing } from './listing.ts'
 import type { Progress } from './progress.ts'
 import { DetectorRun } from './run.ts'
@@ -67,24 +62,25 @@ export function createRun(context: WorkerContext, request: RunRequest): CreatedR
     },
   })
   const calls = new DailyCalls(database, settings)
-  const labels: LabelReaderParts = {
-    rekognition: clients.rekognition,
+  const minConfidence = askedConfidence(settings.minConfidence)
+  const steps = new ImageSteps({
+    operation: 'DetectLabels',
+    detect: (image, signal) => detectLabels(clients.rekognition, image, minConfidence, signal),
     dispatcher,
     images,
     memory: new ByteSemaphore(memoryBytes),
-    calls,
     bucket: settings.bucket,
-    byReference: request.byReference,
-    minConfidence: askedConfidence(settings.minConfidence),
+    aroundCall: (attempt) => calls.reserved('DetectLabels', attempt),
+    onWitnessAnswer: () => calls.recordAnswer('DetectLabels'),
+    readableKey: answers.anyKey(settings.prefix),
     signal: shutdown.graceful,
-  }
+  })
   const pool = new TaskPool(() => dispatcher.concurrency.limit + prefetch)
-  let readableKey = answers.anyKey(settings.prefix)
   const attempts = new ImageAttempts({
     what: 'detect labels',
     maxAttempts: settings.maxAttempts,
-    probes: probes(labels, () => readableKey),
-    witnesses: labelWitnesses(labels, () => readableKey),
+    probes: steps.probes,
+    witnesses: steps.witnesses,
     outages,
     pool,
     policy: retry.policy,
@@ -95,40 +91,14 @@ export function createRun(context: WorkerContext, request: RunRequest): CreatedR
     ...request,
     database,
     recorder,
-    labels,
+    steps,
     attempts,
     pool,
     sender: new CarSender({ database, runs, row, queue: request.queue, retry }),
     reuse: settings.reuseAnswers,
-    onRead: (key) => {
-      readableKey = key
-    },
     log,
     signal: shutdown.graceful,
     cancel: () => shutdown.request(),
   })
   return { run, rateFound: () => (isQuotaSeen ? dispatcher.ratePerSecond : undefined) }
-}
-
-/**
- * Evidence with the permissions of the work itself: bytes that are no image show that Rekognition answers (and are not
- * billed), an object that was read before shows that S3 does.
- */
-function probes(labels: LabelReaderParts, readableKey: () => string | undefined) {
-  const { rekognition, dispatcher, images, bucket, minConfidence } = labels
-  const askNothing = () =>
-    dispatcher.call(notAnImage.length, (signal) =>
-      detectLabels(rekognition, { bytes: notAnImage }, minConfidence, signal),
-    )
-  const withKey = (probe: (key: string) => Promise<unknown>) => () => {
-    const key = readableKey()
-    return key === undefined ? undefined : probe(key)
-  }
-  return {
-    // That Rekognition may not read the object is no denial of this step: it is `unreadable`.
-    [labelSteps.byReference]: askNothing,
-    [labelSteps.byBytes]: askNothing,
-    [labelSteps.download]: withKey((key) => images.probe(bucket, key)),
-    [labelSteps.head]: withKey((key) => images.head(bucket, key)),
-  }
 }

@@ -1,3 +1,5 @@
+import type { ImageSteps } from '../aws/image-steps.ts'
+import type { LabelsAnswer } from '../aws/rekognition.ts'
 import type { ListedObject } from '../aws/s3.ts'
 import { Failure } from '../flow/failure.ts'
 import { type ImageAttempts, ImageFailure } from '../flow/image-attempts.ts'
@@ -9,7 +11,7 @@ import { type AnswerStore, answersAbout, isUsable, type StoredAnswer } from '../
 import type { StateDatabase } from '../state/database.ts'
 import type { DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import type { CarSender } from './car-sender.ts'
-import { type KeptLabels, keptLabels, type LabelReaderParts, readLabels } from './labels.ts'
+import { type KeptLabels, keptLabels, readLabels } from './labels.ts'
 import { countImages, type ListedPage, type Listing, listPages } from './listing.ts'
 import type { Progress } from './progress.ts'
 import type { RunRecorder } from './run-recorder.ts'
@@ -22,15 +24,14 @@ export interface DetectorRunParts {
   readonly answers: AnswerStore<KeptLabels>
   readonly recorder: RunRecorder
   readonly listing: Listing
-  readonly labels: LabelReaderParts
+  readonly steps: ImageSteps<LabelsAnswer>
+  readonly byReference: boolean
   readonly attempts: ImageAttempts
   readonly pool: TaskPool
   readonly sender: CarSender
   readonly progress: Progress
   /** answers of earlier runs may be used */
   readonly reuse: boolean
-  /** a key that was read: good for a probe */
-  readonly onRead: (key: string) => void
   /** when the queue was created, ms since 1970, if it may be known */
   readonly queueCreatedAt: () => Promise<number | undefined>
   readonly log: Log
@@ -195,10 +196,10 @@ export class DetectorRun {
   }
 
   async #ask(object: ListedObject): Promise<void> {
-    const { attempts, labels, log, recorder, sender, onRead } = this.#parts
+    const { attempts, steps, log, recorder, sender } = this.#parts
     try {
-      const { model, labels: found } = await attempts.run((step) => readLabels(object, labels, step))
-      onRead(object.key)
+      const { model, labels: found } = await attempts.run((step) => readLabels(object, this.#parts, step))
+      steps.wasRead(object.key)
       const answer = { kind: 'answer', model, content: keptLabels(found) } as const
       const car = await recorder.decide(object, answer, { isNew: true })
       if (car) sender.send(car)

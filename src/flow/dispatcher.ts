@@ -34,7 +34,13 @@ interface Waiter {
   readonly reject: (error: ShutdownError) => void
 }
 
-type Attempt<T> = { readonly result: T } | { readonly error: unknown }
+/** `latencyMs`: from sending to the answer */
+type Attempt<T> = ({ readonly result: T } | { readonly error: unknown }) & { readonly latencyMs: number }
+
+/** Surrounds an attempt, once it is admitted, with what has to be done before and after it. */
+export type AroundAttempt = <T>(attempt: () => Promise<T>) => Promise<T>
+
+const directly: AroundAttempt = (attempt) => attempt()
 
 /**
  * Sends the calls of one operation of a service, as fast as its quota and its latency allow.
@@ -70,15 +76,20 @@ export class Dispatcher {
    * Sends a call when there is room for it, and again while it is throttled.
    *
    * @param bytes size of the request body
-   * @param send makes one attempt. It must end soon after its signal aborts, and throws a `Failure`
+   * @param send makes one attempt; throws a `Failure`
+   * @param around runs each attempt, whose deadline does not begin before it is called
    * @throws {Failure} of kind `timeout` at the deadline; `throttled` when no call was answered for ten seconds, so that
    *   the caller's backoff applies; else what `send` throws
    * @throws {ShutdownError} when a graceful shutdown begins before the call is sent, or a forced one before it ends
    */
-  async call<T>(bytes: number, send: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  async call<T>(
+    bytes: number,
+    send: (signal: AbortSignal) => Promise<T>,
+    around: AroundAttempt = directly,
+  ): Promise<T> {
     for (let queue = this.#waiting; ; queue = this.#retrying) {
       const permit = await this.#acquire(queue)
-      const attempt = await this.#attempt(bytes, send)
+      const attempt = await this.#attempt(bytes, send, around)
       this.#record(permit, attempt, bytes)
       // Back into its queue before others are sent.
       if (this.#isRetried(attempt)) continue
@@ -121,22 +132,35 @@ export class Dispatcher {
     }
   }
 
-  async #attempt<T>(bytes: number, send: (signal: AbortSignal) => Promise<T>): Promise<Attempt<T>> {
+  async #attempt<T>(
+    bytes: number,
+    send: (signal: AbortSignal) => Promise<T>,
+    around: AroundAttempt,
+  ): Promise<Attempt<T>> {
     const { operation, shutdown } = this.#options
+    let latencyMs = 0
+    const sendWithin = async () => {
+      const sentAt = performance.now()
+      try {
+        return await withDeadline(this.#deadline.deadlineMs(bytes), shutdown.forced, send)
+      } finally {
+        latencyMs = performance.now() - sentAt
+      }
+    }
     try {
-      return { result: await withDeadline(this.#deadline.deadlineMs(bytes), shutdown.forced, send) }
+      return { result: await around(sendWithin), latencyMs }
     } catch (error) {
-      if (!(error instanceof TimeoutError)) return { error }
-      return { error: new Failure('timeout', operation, `${operation}: ${error.message}`, { cause: error }) }
+      if (!(error instanceof TimeoutError)) return { error, latencyMs }
+      const failure = new Failure('timeout', operation, `${operation}: ${error.message}`, { cause: error })
+      return { error: failure, latencyMs }
     }
   }
 
   #record(permit: Permit, attempt: Attempt<unknown>, bytes: number): void {
     const status = statusOf(attempt)
     if (status === 'answered') {
-      const latencyMs = performance.now() - permit.startedAt
-      this.#deadline.answered(bytes, latencyMs)
-      this.concurrency.answered(latencyMs)
+      this.#deadline.answered(bytes, attempt.latencyMs)
+      this.concurrency.answered(attempt.latencyMs)
       this.#limiter.succeeded(permit)
       this.#throttledSince = undefined
     } else if (status === 'timeout') {

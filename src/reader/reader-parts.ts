@@ -1,4 +1,5 @@
-import { detectText, notAnImage } from '../aws/rekognition.ts'
+import { ImageSteps } from '../aws/image-steps.ts'
+import { detectText } from '../aws/rekognition.ts'
 import { S3Images } from '../aws/s3.ts'
 import { ByteSemaphore } from '../flow/byte-semaphore.ts'
 import { Dispatcher } from '../flow/dispatcher.ts'
@@ -19,8 +20,7 @@ import type { HeldMessages } from './held-messages.ts'
 import { MessageHandler } from './message-handler.ts'
 import { RunCoordinator } from './run-coordinator.ts'
 import { SharedRuns } from './sharing.ts'
-import { textWitnesses } from './text-witnesses.ts'
-import { TextReader, textSteps } from './texts.ts'
+import { TextReader } from './texts.ts'
 
 const memoryBytes = 32 * 1024 * 1024
 const dailyLimitPollMs = 30_000
@@ -92,60 +92,35 @@ export function createHandler(
   const { settings, clients, database, shutdown } = context
   const { dispatcher, pool, exchange, calls } = parts
   const answers = new AnswerStore<readonly TextLine[]>(database, settings.bucket, 'DetectText')
-  const images = new S3Images(clients.s3, shutdown)
-  let readableKey = answers.anyKey('')
-  const asking = {
-    rekognition: clients.rekognition,
+  const steps = new ImageSteps({
+    operation: 'DetectText',
+    detect: (image, signal) => detectText(clients.rekognition, image, signal),
     dispatcher,
-    images,
+    images: new S3Images(clients.s3, shutdown),
     memory: new ByteSemaphore(memoryBytes),
     bucket: settings.bucket,
-    calls,
+    aroundCall: (attempt) => calls.reserved('DetectText', attempt),
+    onWitnessAnswer: () => calls.recordAnswer('DetectText'),
+    readableKey: answers.anyKey(''),
     signal: shutdown.graceful,
-  }
+  })
   const attempts = new ImageAttempts({
     what: 'read the text of images',
     maxAttempts: settings.maxAttempts,
-    probes: createProbes(context, images, dispatcher, () => readableKey),
-    witnesses: textWitnesses(asking, () => readableKey),
+    probes: steps.probes,
+    witnesses: steps.witnesses,
     ...retryOf(context),
     pool,
   })
   const texts = new TextReader({
-    ...asking,
+    steps,
     attempts,
     answers,
     exchange,
+    bucket: settings.bucket,
     waitForCalls: () => waitForCalls(context, calls, pool),
-    onRead: (key) => {
-      readableKey = key
-    },
   })
   return new MessageHandler({ ...context, ...settings, ...parts, texts, answers })
-}
-
-/** Evidence with the permissions of the work itself (see the detector's run-factory.ts). */
-function createProbes(
-  { clients, settings: { bucket } }: WorkerContext,
-  images: S3Images,
-  dispatcher: Dispatcher,
-  readableKey: () => string | undefined,
-) {
-  const askNothing = () =>
-    dispatcher.call(notAnImage.length, (signal) =>
-      detectText(clients.rekognition, { bytes: notAnImage }, signal),
-    )
-  const withKey = (probe: (key: string) => Promise<unknown>) => () => {
-    const key = readableKey()
-    return key === undefined ? undefined : probe(key)
-  }
-  return {
-    // That Rekognition may not read the object is no denial of this step: it is `unreadable`.
-    [textSteps.byReference]: askNothing,
-    [textSteps.byBytes]: askNothing,
-    [textSteps.download]: withKey((key) => images.probe(bucket, key)),
-    [textSteps.head]: withKey((key) => images.head(bucket, key)),
-  }
 }
 
 /** Waits while the daily limit is reached; holds no slot meanwhile. @throws {ShutdownError} */

@@ -1,13 +1,10 @@
-import type { RekognitionClient } from '@aws-sdk/client-rekognition'
-import { detectText, type ImageSource, maxInlineBytes, type TextAnswer } from '../aws/rekognition.ts'
-import type { S3Images } from '../aws/s3.ts'
-import type { ByteSemaphore } from '../flow/byte-semaphore.ts'
-import type { Dispatcher } from '../flow/dispatcher.ts'
+import type { ImageSteps, KnownObject } from '../aws/image-steps.ts'
+import { maxInlineBytes, type TextAnswer } from '../aws/rekognition.ts'
 import { Failure } from '../flow/failure.ts'
 import { type ImageAttempts, ImageFailure, type Step } from '../flow/image-attempts.ts'
 import type { TextLine } from '../protocol/outcomes.ts'
 import type { Answer, AnswerStore } from '../state/answers.ts'
-import { type DailyCalls, DailyLimitReached } from '../state/calls.ts'
+import { DailyLimitReached } from '../state/calls.ts'
 import type { ResultsExchange } from './exchange.ts'
 
 /** The image that a message names. */
@@ -30,29 +27,15 @@ export type ImageText =
   | { readonly kind: 'failed'; readonly reason: string }
 
 export interface TextReaderParts {
-  readonly rekognition: RekognitionClient
-  readonly dispatcher: Dispatcher
-  readonly images: S3Images
-  readonly memory: ByteSemaphore
+  readonly steps: ImageSteps<TextAnswer>
   readonly attempts: ImageAttempts
   readonly answers: AnswerStore<readonly TextLine[]>
   /** answers that other readers have paid for */
   readonly exchange: ResultsExchange | undefined
   readonly bucket: string
-  readonly calls: DailyCalls
   /** waits while the daily limit is reached */
   readonly waitForCalls: () => Promise<void>
-  readonly onRead: (key: string) => void
-  readonly signal: AbortSignal
 }
-
-/** Steps of an attempt, as failures are attributed. */
-export const textSteps = {
-  head: 'HeadObject',
-  download: 'GetObject',
-  byBytes: 'DetectText by bytes',
-  byReference: 'DetectText by reference',
-} as const
 
 /** All lines are kept, so that another `minTextConfidence` needs no call. */
 const keptConfidence = 0
@@ -102,7 +85,7 @@ export class TextReader {
       const known = image.etag === undefined ? await this.#known(object, askedBy) : undefined
       if (known) return known
       const { model, lines } = await this.#detect(object, step)
-      this.#parts.onRead(image.key)
+      this.#parts.steps.wasRead(image.key)
       return {
         kind: 'answered',
         answer: { kind: 'answer', model, content: lines },
@@ -112,7 +95,10 @@ export class TextReader {
     })
   }
 
-  async #known({ key, etag }: WantedImage, askedBy: string | undefined): Promise<ImageText | undefined> {
+  async #known(
+    { key, etag }: Pick<WantedImage, 'key' | 'etag'>,
+    askedBy: string | undefined,
+  ): Promise<ImageText | undefined> {
     if (etag === undefined) return undefined
     const { answers, exchange, bucket } = this.#parts
     const requirements = { maxMinConfidence: keptConfidence, askedBy }
@@ -123,58 +109,29 @@ export class TextReader {
   }
 
   /** Size and ETag: from the message, or from S3. @throws {Failure} */
-  async #locate(image: WantedImage, step: Step): Promise<WantedImage & { sizeBytes: number }> {
-    const { key, etag, sizeBytes } = image
-    const isComplete = etag !== undefined && sizeBytes !== undefined && sizeBytes <= maxInlineBytes
-    if (isComplete) return { key, etag, sizeBytes }
-    const head = await step(textSteps.head, () => this.#parts.images.head(this.#parts.bucket, key))
-    if (etag !== undefined && head.etag !== undefined && head.etag !== etag) {
-      throw new Failure('subject', textSteps.head, 'the object was replaced after its labels were detected')
+  async #locate(image: WantedImage, step: Step): Promise<KnownObject> {
+    const { key, etag, sizeBytes: size } = image
+    if (etag !== undefined && size !== undefined && size <= maxInlineBytes) return { key, etag, size }
+    const { steps } = this.#parts
+    const head = await steps.head(key, step)
+    if (etag !== undefined && head.etag !== etag) {
+      throw new Failure('subject', steps.names.head, 'the object was replaced after its labels were detected')
     }
-    if (head.isArchived) {
-      const archive = head.storageClass ?? 'an archive tier'
-      throw new Failure('subject', textSteps.head, `archived in ${archive}: restore it first`)
-    }
-    return { key, etag: head.etag, sizeBytes: head.size }
+    steps.refuseArchived(head)
+    return { key, etag: head.etag, size: head.size }
   }
 
-  async #detect(object: WantedImage & { sizeBytes: number }, step: Step): Promise<TextAnswer> {
-    if (object.sizeBytes === 0) throw new Failure('subject', textSteps.head, 'the object is empty')
-    if (object.sizeBytes <= maxInlineBytes) return this.#detectBytes(object, step)
-    const { bucket, images } = this.#parts
+  async #detect(object: KnownObject, step: Step): Promise<TextAnswer> {
+    const { steps } = this.#parts
+    const { key, size } = object
+    if (size === 0) throw new Failure('subject', steps.names.head, 'the object is empty')
+    if (size <= maxInlineBytes) return steps.byBytes(object, step)
     try {
-      return await step(textSteps.byReference, () => this.#call(0, { bucket, key: object.key }))
+      return await steps.byReference(key, step)
     } catch (error) {
       if (!(error instanceof Failure) || error.kind !== 'unreadable') throw error
-      // A missing permission, or an outage, shows when S3 is asked for the very object (see the detector's labels.ts).
-      await step(textSteps.download, () => images.probe(bucket, object.key))
-      return step(textSteps.byReference, () => Promise.reject(unreadable(error)))
+      return steps.failAsUnreadable(key, error, step)
     }
-  }
-
-  /** Nothing is downloaded before its bytes are granted, and they are held until Rekognition has answered. */
-  async #detectBytes(
-    { key, etag, sizeBytes }: WantedImage & { sizeBytes: number },
-    step: Step,
-  ): Promise<TextAnswer> {
-    const { bucket, images, memory, signal } = this.#parts
-    const release = await memory.acquire(sizeBytes, signal)
-    try {
-      const { bytes } = await step(textSteps.download, () =>
-        images.download(bucket, key, { size: sizeBytes, etag }),
-      )
-      return await step(textSteps.byBytes, () => this.#call(bytes.length, { bytes }))
-    } finally {
-      release()
-    }
-  }
-
-  /** The call is reserved when it is about to be sent: a crash loses the reservations of what is in flight, and no more. */
-  #call(bodyBytes: number, image: ImageSource): Promise<TextAnswer> {
-    const { rekognition, dispatcher, calls } = this.#parts
-    return dispatcher.call(bodyBytes, (signal) =>
-      calls.reserved('DetectText', () => detectText(rekognition, image, signal)),
-    )
   }
 
   /** A refusal is an answer about the bytes; everything else is a failure, which another run may cure. */
@@ -188,9 +145,4 @@ export class TextReader {
 /** The same answer for another message: it is paid for once. */
 function shared(text: ImageText): ImageText {
   return text.kind === 'answered' ? { ...text, isNew: false } : text
-}
-
-function unreadable(failure: Failure): Failure {
-  const message = `the image has more than 5 MiB and Rekognition cannot read it from S3: ${failure.message}`
-  return new Failure('unreadable', failure.operation, message, { cause: failure })
 }

@@ -81,6 +81,11 @@ export class DailyCalls {
     if (count !== 0) this.#add(dayOf(this.#now()), operation, result, count)
   }
 
+  /** Counts an answer that belongs to no other commit. */
+  async recordAnswer(operation: Operation): Promise<void> {
+    await this.#database.commit(() => this.count(operation, 'answered'))
+  }
+
   #add(day: string, operation: Operation, column: 'reserved' | CallResult, count: number): void {
     this.#database
       .prepare(

@@ -1,21 +1,13 @@
 import { setImmediate } from 'node:timers/promises'
 import type { RekognitionClient } from '@aws-sdk/client-rekognition'
 import { describe, expect, it, test } from 'vitest'
+import { ImageSteps } from '../../src/aws/image-steps.ts'
+import { detectLabels } from '../../src/aws/rekognition.ts'
 import type { ListedObject, ObjectHead, S3Images } from '../../src/aws/s3.ts'
-import {
-  askedConfidence,
-  decide,
-  isArchiveClass,
-  keptLabels,
-  type LabelReaderParts,
-  labelSteps,
-  labelWitnesses,
-  readLabels,
-} from '../../src/detector/labels.ts'
+import { askedConfidence, decide, isArchiveClass, keptLabels, readLabels } from '../../src/detector/labels.ts'
 import { ByteSemaphore } from '../../src/flow/byte-semaphore.ts'
 import type { Dispatcher } from '../../src/flow/dispatcher.ts'
 import { Failure, type FailureKind } from '../../src/flow/failure.ts'
-import type { DailyCalls } from '../../src/state/calls.ts'
 
 const box = [0, 0, 1, 1] as const
 const label = (name: string, confidence: number) => [name, confidence, [box]] as const
@@ -77,6 +69,12 @@ test.each([
   expect(isArchiveClass(storageClass)).toBe(expected)
 })
 
+const stepNames = {
+  byReference: 'DetectLabels by reference',
+  byBytes: 'DetectLabels by bytes',
+  head: 'HeadObject',
+  download: 'GetObject',
+}
 const megabyte = 1024 * 1024
 const object: ListedObject = { key: '2.jpg', etag: '"e"', size: 1000, storageClass: undefined }
 const answer = { model: '3.0', labels: [{ name: 'Car', confidence: 99, boxes: [box] }] }
@@ -97,7 +95,8 @@ interface World {
 }
 
 /** Services whose answers are given; records the steps of an attempt and how each ended. */
-function create({ byReference, reference, bytes, download, head = {} }: World) {
+function create({ byReference, reference, bytes, download, head = {} }: World, readableKey?: string) {
+  const { signal } = new AbortController()
   const steps: string[] = []
   const requests: unknown[] = []
   const memory = new ByteSemaphore(6 * megabyte)
@@ -133,26 +132,29 @@ function create({ byReference, reference, bytes, download, head = {} }: World) {
     },
   }
   let reserved = 0
-  const calls: Pick<DailyCalls, 'reserved'> = {
-    reserved: (_, call) => {
-      reserved++
-      return call()
-    },
+  let witnessed = 0
+  const dispatcher: Pick<Dispatcher, 'call'> = {
+    call: (_, send, around = (attempt) => attempt()) => around(() => send(signal)),
   }
-  const dispatcher: Pick<Dispatcher, 'call'> = { call: (_, send) => send(new AbortController().signal) }
-  const parts = {
-    rekognition: rekognition as RekognitionClient,
-    dispatcher: dispatcher as Dispatcher,
-    images: images as S3Images,
+  const imageSteps = new ImageSteps({
+    operation: 'DetectLabels',
+    detect: (image, abort) => detectLabels(rekognition as RekognitionClient, image, 50, abort),
+    dispatcher,
+    images,
     memory,
-    calls: calls as DailyCalls,
     bucket: 'bucket',
-    byReference,
-    minConfidence: 50,
-    signal: new AbortController().signal,
-  } satisfies LabelReaderParts
+    aroundCall: (attempt) => {
+      reserved++
+      return attempt()
+    },
+    onWitnessAnswer: async () => {
+      witnessed++
+    },
+    readableKey,
+    signal,
+  })
   const read = (change: Partial<ListedObject> = {}) =>
-    readLabels({ ...object, ...change }, parts, async (name, call) => {
+    readLabels({ ...object, ...change }, { steps: imageSteps, byReference }, async (name, call) => {
       try {
         const result = await call()
         steps.push(name)
@@ -167,7 +169,16 @@ function create({ byReference, reference, bytes, download, head = {} }: World) {
       () => 'no failure',
       (error: unknown) => error,
     )
-  return { read, failure, parts, steps, requests, memory, reserved: () => reserved }
+  return {
+    read,
+    failure,
+    imageSteps,
+    steps,
+    requests,
+    memory,
+    reserved: () => reserved,
+    witnessed: () => witnessed,
+  }
 }
 
 describe('an image in the bucket of the same region', () => {
@@ -175,7 +186,7 @@ describe('an image in the bucket of the same region', () => {
     const { read, steps, requests, reserved } = create({ byReference: true })
     expect(await read({ size: 14 * megabyte })).toEqual(answer)
     expect(requests).toEqual([{ Bucket: 'bucket', Name: '2.jpg', MinConfidence: 50 }])
-    expect(steps).toEqual([labelSteps.byReference])
+    expect(steps).toEqual([stepNames.byReference])
     expect(reserved()).toBe(1)
   })
 
@@ -183,10 +194,10 @@ describe('an image in the bucket of the same region', () => {
     const { read, steps, requests } = create({ byReference: true, reference: 'unreadable' })
     expect(await read()).toEqual(answer)
     expect(steps).toEqual([
-      `${labelSteps.byReference}: unreadable`,
-      labelSteps.head,
-      labelSteps.download,
-      labelSteps.byBytes,
+      `${stepNames.byReference}: unreadable`,
+      stepNames.head,
+      stepNames.download,
+      stepNames.byBytes,
     ])
     expect(requests.slice(1)).toEqual([
       { download: 'bucket/2.jpg', size: 1000, etag: '"e"' },
@@ -202,10 +213,10 @@ describe('an image in the bucket of the same region', () => {
     })
     // The last step is the one whose failure is judged.
     expect(steps).toEqual([
-      `${labelSteps.byReference}: unreadable`,
-      labelSteps.head,
-      labelSteps.download,
-      `${labelSteps.byReference}: unreadable`,
+      `${stepNames.byReference}: unreadable`,
+      stepNames.head,
+      stepNames.download,
+      `${stepNames.byReference}: unreadable`,
     ])
     expect(requests.at(-1)).toEqual({ probe: 'bucket/2.jpg' })
     expect(await create({ byReference: true, reference: 'unreadable' }).read({ size: 5 * megabyte })).toEqual(
@@ -218,7 +229,7 @@ describe('an image in the bucket of the same region', () => {
     async (download) => {
       const { failure, steps } = create({ byReference: true, reference: 'unreadable', download })
       expect(await failure({ size: 6 * megabyte })).toMatchObject({ kind: download, operation: 'GetObject' })
-      expect(steps.at(-1)).toBe(`${labelSteps.download}: ${download}`)
+      expect(steps.at(-1)).toBe(`${stepNames.download}: ${download}`)
     },
   )
 
@@ -241,7 +252,7 @@ describe('an image in the bucket of the same region', () => {
     async (reference) => {
       const { failure, steps } = create({ byReference: true, reference })
       expect(await failure()).toMatchObject({ kind: reference })
-      expect(steps).toEqual([`${labelSteps.byReference}: ${reference}`])
+      expect(steps).toEqual([`${stepNames.byReference}: ${reference}`])
     },
   )
 
@@ -264,7 +275,7 @@ describe('an image in a bucket of another region', () => {
   it('is sent as bytes', async () => {
     const { read, steps } = create({ byReference: false })
     expect(await read({ size: 5 * megabyte })).toEqual(answer)
-    expect(steps).toEqual([labelSteps.download, labelSteps.byBytes])
+    expect(steps).toEqual([stepNames.download, stepNames.byBytes])
   })
 
   it('that is too large for bytes is a fact', async () => {
@@ -289,30 +300,50 @@ describe('an image in a bucket of another region', () => {
 })
 
 describe('a witness', () => {
-  const witnessesOf = (world: World, key: string | undefined) => {
-    const { parts, requests, memory, reserved } = create(world)
-    return { witnesses: labelWitnesses(parts, () => key), requests, memory, reserved }
-  }
-
   it('does its own step alone', async () => {
-    const { witnesses, requests, memory, reserved } = witnessesOf({ byReference: true }, '1.jpg')
-    await witnesses[labelSteps.byReference]()
-    await witnesses[labelSteps.download]()
-    expect(reserved()).toBe(1)
-    await witnesses[labelSteps.byBytes]()
+    const { imageSteps, requests, memory, reserved, witnessed } = create({ byReference: true }, '1.jpg')
+    const { witnesses } = imageSteps
+    await witnesses[stepNames.byReference]?.()
+    await witnesses[stepNames.download]?.()
+    expect([reserved(), witnessed()]).toEqual([1, 1])
+    await witnesses[stepNames.byBytes]?.()
     const download = { download: 'bucket/1.jpg', size: 1, etag: '"e"' }
     expect(requests).toMatchObject([{ Name: '1.jpg' }, download, download, { bytes: 1 }])
-    expect(reserved()).toBe(2)
+    expect([reserved(), witnessed()]).toEqual([2, 2])
     await memory.acquire(6 * megabyte, new AbortController().signal)
   })
 
-  it('by reference is not helped by bytes', async () => {
-    const { witnesses } = witnessesOf({ byReference: true, reference: 'unreadable' }, '1.jpg')
-    await expect(witnesses[labelSteps.byReference]()).rejects.toMatchObject({ kind: 'unreadable' })
+  it('by reference is not helped by bytes, and what is refused is no answer', async () => {
+    const { imageSteps, witnessed } = create({ byReference: true, reference: 'unreadable' }, '1.jpg')
+    const asking = imageSteps.witnesses[stepNames.byReference]?.()
+    await expect(asking).rejects.toMatchObject({ kind: 'unreadable' })
+    expect(witnessed()).toBe(0)
   })
 
-  it('needs an image that was read', () => {
-    const { witnesses } = witnessesOf({ byReference: true }, undefined)
-    expect(Object.values(witnesses).map((witness) => witness())).toEqual(Array(4).fill(undefined))
+  it('needs an image that was read, the last one', async () => {
+    const { imageSteps, requests } = create({ byReference: true })
+    const ask = () => Object.values(imageSteps.witnesses).map((witness) => witness())
+    expect(ask()).toEqual(Array(4).fill(undefined))
+    imageSteps.wasRead('2.jpg')
+    await Promise.all(ask())
+    expect(requests).toContainEqual({ Bucket: 'bucket', Name: '2.jpg', MinConfidence: 50 })
+  })
+})
+
+describe('a probe', () => {
+  it('costs nothing', async () => {
+    const { imageSteps, requests, reserved, witnessed } = create({ byReference: true }, '1.jpg')
+    for (const probe of Object.values(imageSteps.probes)) await probe('transient')
+    expect([reserved(), witnessed()]).toEqual([0, 0])
+    const nothing = { bytes: 1, MinConfidence: 50 }
+    expect(requests).toEqual([nothing, nothing, { probe: 'bucket/1.jpg' }])
+  })
+
+  it('of S3 needs an object that was read', () => {
+    const { probes } = create({ byReference: true }).imageSteps
+    expect([stepNames.head, stepNames.download].map((name) => probes[name]?.('transient'))).toEqual([
+      undefined,
+      undefined,
+    ])
   })
 })

@@ -232,6 +232,39 @@ describe('the deadline', () => {
   })
 })
 
+describe('what surrounds an attempt', () => {
+  it('happens in its slot, and its time is neither latency nor counted by the deadline', async () => {
+    const { dispatcher, outcomes } = create()
+    const spy = vi.spyOn(dispatcher.concurrency, 'answered')
+    const around = async <T>(attempt: () => Promise<T>) => {
+      await new Promise((resolve) => setTimeout(resolve, 600_000))
+      return attempt()
+    }
+    const send = () => new Promise((resolve) => setTimeout(() => resolve('answer'), 50_000))
+    const result = dispatcher.call(0, send, around)
+    await elapse(599_000)
+    expect(dispatcher.concurrency.inFlight).toBe(1)
+    await elapse(51_000)
+    expect(await result).toBe('answer')
+    expect(spy).toHaveBeenCalledWith(50_000)
+    expect(outcomes).toEqual(['answered'])
+  })
+
+  it('runs around each attempt, and may keep it from being made', async () => {
+    const { dispatcher } = create()
+    let attempts = 0
+    const around = async <T>(attempt: () => Promise<T>) => {
+      if (++attempts === 3) throw new RangeError('the limit is reached')
+      return attempt()
+    }
+    const result = dispatcher.call(0, () => Promise.reject(failure('throttled')), around)
+    result.catch(() => undefined)
+    await elapse(1000)
+    await expect(result).rejects.toThrow('the limit is reached')
+    expect(dispatcher.concurrency.inFlight).toBe(0)
+  })
+})
+
 describe('the concurrency limit', () => {
   it('shrinks to one with timeouts, and the next call still goes out', async () => {
     const { dispatcher, call, answer, sent } = create()
