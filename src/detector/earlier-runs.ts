@@ -55,8 +55,15 @@ export async function resumeOrAbandonRuns(
   let resumed: DetectorRunRow | undefined
   for (const row of runs.unfinished()) {
     const isWanted = isSameRun(row.settings, wanted.settings) && (row.fresh || !wanted.fresh)
-    if (isWanted && !resumed) resumed = row
-    else await abandon(context, runs, row)
+    const isComplete = runs.isNumberedWithoutGaps(row.seq)
+    if (isWanted && isComplete && !resumed) resumed = row
+    else
+      await abandon(
+        context,
+        runs,
+        row,
+        isComplete ? 'started with different settings' : 'the database has lost images of it',
+      )
   }
   if (resumed) {
     const { run, images, cars } = resumed
@@ -65,9 +72,14 @@ export async function resumeOrAbandonRuns(
   return resumed
 }
 
-async function abandon(context: WorkerContext, runs: DetectorRuns, row: DetectorRunRow): Promise<void> {
+async function abandon(
+  context: WorkerContext,
+  runs: DetectorRuns,
+  row: DetectorRunRow,
+  reason: string,
+): Promise<void> {
   const { log, database } = context
-  log.warn(`abandoning unfinished run ${row.run}: started with different settings; its answers are kept`)
+  log.warn(`abandoning unfinished run ${row.run}: ${reason}; its answers are kept`)
   try {
     await sendAbandoned(context, runs, row)
   } catch (error) {

@@ -197,6 +197,6 @@ export class RunRecorder {
 function gapError(run: string): ImgpipeError {
   return new ImgpipeError(
     'disk',
-    `The database has lost images of run ${run}, so that no reader could complete it: start "imgpipe detect --fresh", which abandons the run.`,
+    `The database has lost images of run ${run}, so that no reader could complete it: start the detector again, which abandons the run and begins another one with the answers that are kept.`,
   )
 }
