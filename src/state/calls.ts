@@ -50,9 +50,20 @@ export class DailyCalls {
     return this.#max > 0 && countReserved(this.#database, this.#now()) >= this.#max
   }
 
-  /** The next UTC day begins, ms since 1970. */
+  /**
+   * The beginning of the first UTC day on which calls are left again, ms since 1970: tomorrow, or later when a clock that was
+   * wrong has reserved calls for days to come.
+   */
   get continuesAt(): number {
-    return (Math.floor(this.#now() / dayMs) + 1) * dayMs
+    const days = reservedByDay(this.#database, this.#now())
+    let left = total(days)
+    let last = dayOf(this.#now())
+    for (const [day, count] of days) {
+      if (left < this.#max) break
+      left -= count
+      last = day
+    }
+    return Date.parse(last) + dayMs
   }
 
   /**
@@ -114,10 +125,19 @@ export class DailyCalls {
  * @param now ms since 1970
  */
 export function countReserved(database: StateDatabase, now: number): number {
-  const row = database
-    .prepare('SELECT coalesce(sum(reserved), 0) AS count FROM calls WHERE day >= ?')
-    .get(dayOf(now))
-  return Number(row?.count)
+  return total(reservedByDay(database, now))
+}
+
+/** Today and later, in order. */
+function reservedByDay(database: StateDatabase, now: number): (readonly [day: string, count: number])[] {
+  return database
+    .prepare('SELECT day, sum(reserved) AS count FROM calls WHERE day >= ? GROUP BY day ORDER BY day')
+    .all(dayOf(now))
+    .map(({ day, count }) => [String(day), Number(count)])
+}
+
+function total(days: readonly (readonly [day: string, count: number])[]): number {
+  return days.reduce((sum, [, count]) => sum + count, 0)
 }
 
 /** @returns the UTC day by which calls are counted */

@@ -158,6 +158,42 @@ describe('a new day', () => {
     expect(await makeCalls(calls, 12)).toBe(10)
   })
 
+  test.each([
+    ['nothing was reserved for later', [], '2026-11-23'],
+    ['the limit is used up for a day to come', [[5 * day, 10]], '2026-11-28'],
+    [
+      'the limit is used up by two days to come',
+      [
+        [day, 4],
+        [3 * day, 6],
+      ],
+      '2026-11-24',
+    ],
+    [
+      'what is reserved for later leaves some',
+      [
+        [day, 4],
+        [3 * day, 5],
+      ],
+      '2026-11-23',
+    ],
+  ] as const)('is the one on which it says that it continues, if %s', async (_, ahead, expected) => {
+    const calls = callsOf(10)
+    const today = now
+    for (const [ms, count] of ahead) {
+      now = today + ms
+      await makeCalls(calls, count)
+    }
+    now = today
+    await makeCalls(calls, 12)
+    const { continuesAt } = calls
+    expect(new Date(continuesAt).toISOString()).toBe(`${expected}T00:00:00.000Z`)
+    now = continuesAt - 1
+    expect(calls.isExhausted).toBe(true)
+    now = continuesAt
+    expect(calls.isExhausted).toBe(false)
+  })
+
   it('keeps its own reservations when a call of the day before is given back', async () => {
     now = Date.parse('2026-11-22T23:59:59Z')
     const calls = callsOf(10)
