@@ -84,7 +84,7 @@ test('two detector runs before any reader: both are finished, the stale "-1" end
   expect(await cloud.detector().exited).toEqual(doneWell)
   expect(await cloud.detector({}, undefined, ['--all']).exited).toEqual(doneWell)
   const reader = cloud.reader()
-  await until(() => (reader.log.match(/ is complete /g) ?? []).length === 2)
+  await until(() => (reader.log.match(/ is complete\b/g) ?? []).length === 2)
   expect(await reader.stop()).toEqual(doneWell)
   expect(await cloud.results()).toBe(expectedResults(pictures))
   await cloud.drained()
