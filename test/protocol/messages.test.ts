@@ -1,6 +1,7 @@
 import type { Message, MessageAttributeValue } from '@aws-sdk/client-sqs'
 import { describe, expect, it, test } from 'vitest'
-import { endMessage, imageMessage, type OutgoingMessage, parseMessage } from '../../src/protocol/messages.ts'
+import { endMessage, imageMessage, type OutgoingMessage } from '../../src/protocol/messages.ts'
+import { parseMessage } from '../../src/protocol/parse-message.ts'
 
 const run = '20261122T174500Z-3f9a'
 const image = {
