@@ -115,19 +115,20 @@ export class MessageHandler {
     return this.#parts.foreign?.place(key, message.MessageId ?? key)
   }
 
-  async #readAndRecord({ run, n, image }: Work, message: Message): Promise<void> {
+  #readAndRecord({ run, n, image }: Work, message: Message): Promise<void> {
     const { texts, coordinator, exchange, onRecorded, reuseAnswers } = this.#parts
     const askedBy = image.fresh || !reuseAnswers ? run : undefined
-    const text = await texts.read(image, askedBy)
-    const outcome = outcomeOf({ run, n, image }, message, this.#readingOf(text))
-    const keep = (seq: number) => this.#keep(image.key, text, { run, seq })
-    if (exchange) {
-      await coordinator.commitFor(run, keep)
-      await this.#share(exchange, run, image.key, text)
-    }
-    await coordinator.record(run, outcome, sourceOf(text), exchange ? undefined : keep)
-    onRecorded()
-    this.#logOutcome(run, outcome)
+    return texts.read(image, askedBy, async (text) => {
+      const outcome = outcomeOf({ run, n, image }, message, this.#readingOf(text))
+      const keep = (seq: number) => this.#keep(image.key, text, { run, seq })
+      if (exchange) {
+        await coordinator.commitFor(run, keep)
+        await this.#share(exchange, run, image.key, text)
+      }
+      await coordinator.record(run, outcome, sourceOf(text), exchange ? undefined : keep)
+      onRecorded()
+      this.#logOutcome(run, outcome)
+    })
   }
 
   /**

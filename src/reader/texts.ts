@@ -50,49 +50,69 @@ export class TextReader {
   }
 
   /**
-   * Repeats until there is an outcome. Several messages about one object at a time, as of two runs, share one answer.
+   * Repeats until there is an outcome, and has it recorded. Several messages about one object at a time, as of two runs, share
+   * one answer: the others get it when the first has recorded it, so that nobody asks between the answer and its commit.
    *
    * @param askedBy use only answers that this run has asked for
-   * @throws {ShutdownError} {ImgpipeError}
+   * @param record makes the outcome durable, and with it an answer that is new
+   * @throws {ShutdownError} {ImgpipeError} and what `record` throws
    */
-  async read(image: WantedImage, askedBy: string | undefined): Promise<ImageText> {
-    const name = JSON.stringify([image.key, image.etag, askedBy])
+  async read(
+    image: WantedImage,
+    askedBy: string | undefined,
+    record: (text: ImageText) => Promise<void>,
+  ): Promise<void> {
+    const located = await this.#located(image)
+    if ('kind' in located) return record(located)
+    const name = JSON.stringify([located.key, located.etag, askedBy])
     const first = this.#inProgress.get(name)
-    if (first !== undefined) return shared(await first)
-    const reading = this.#read(image, askedBy).finally(() => this.#inProgress.delete(name))
+    if (first !== undefined) return record(shared(await first))
+    const reading = this.#readAndRecord(located, askedBy, record).finally(() => this.#inProgress.delete(name))
     this.#inProgress.set(name, reading)
-    return reading
+    await reading
   }
 
-  async #read(image: WantedImage, askedBy: string | undefined): Promise<ImageText> {
-    const known = await this.#known(image, askedBy)
-    if (known) return known
+  async #readAndRecord(
+    image: WantedImage,
+    askedBy: string | undefined,
+    record: (text: ImageText) => Promise<void>,
+  ): Promise<ImageText> {
+    const text = (await this.#known(image, askedBy)) ?? (await this.#asked(image))
+    await record(text)
+    return text
+  }
+
+  /** An image whose message names no ETag, with that of its object; or why there is none. */
+  async #located(image: WantedImage): Promise<WantedImage | ImageText> {
+    if (image.etag !== undefined) return image
+    try {
+      const { key, etag, size } = await this.#parts.attempts.run((step) => this.#locate(image, step))
+      return { key, etag, sizeBytes: size }
+    } catch (error) {
+      if (error instanceof ImageFailure) return failed(undefined, error)
+      throw error
+    }
+  }
+
+  /** Waits while the daily limit is reached. */
+  async #asked(image: WantedImage): Promise<ImageText> {
     for (;;) {
       await this.#parts.waitForCalls()
       try {
-        return await this.#ask(image, askedBy)
+        return await this.#parts.attempts.run((step) => this.#ask(image, step))
       } catch (error) {
-        if (error instanceof ImageFailure) return this.#failed(image, error)
+        if (error instanceof ImageFailure) return failed(image.etag, error)
         if (!(error instanceof DailyLimitReached)) throw error
       }
     }
   }
 
-  async #ask(image: WantedImage, askedBy: string | undefined): Promise<ImageText> {
-    return this.#parts.attempts.run(async (step) => {
-      const object = await this.#locate(image, step)
-      // Without an ETag in its message the image may be known all the same.
-      const known = image.etag === undefined ? await this.#known(object, askedBy) : undefined
-      if (known) return known
-      const { model, lines } = await this.#detect(object, step)
-      this.#parts.steps.wasRead(image.key)
-      return {
-        kind: 'answered',
-        answer: { kind: 'answer', model, content: lines },
-        etag: object.etag,
-        isNew: true,
-      }
-    })
+  async #ask(image: WantedImage, step: Step): Promise<ImageText> {
+    const object = await this.#locate(image, step)
+    const { model, lines } = await this.#detect(object, step)
+    this.#parts.steps.wasRead(image.key)
+    const answer = { kind: 'answer', model, content: lines } as const
+    return { kind: 'answered', answer, etag: object.etag, isNew: true }
   }
 
   async #known(
@@ -133,13 +153,13 @@ export class TextReader {
       return steps.failAsUnreadable(key, error, step)
     }
   }
+}
 
-  /** A refusal is an answer about the bytes; everything else is a failure, which another run may cure. */
-  #failed({ etag }: WantedImage, { message, cause }: ImageFailure): ImageText {
-    const isRefusal = cause instanceof Failure && cause.kind === 'subject' && cause.operation === 'DetectText'
-    if (!isRefusal) return { kind: 'failed', reason: message }
-    return { kind: 'answered', answer: { kind: 'refusal', reason: message }, etag, isNew: true }
-  }
+/** A refusal is an answer about the bytes; everything else is a failure, which another run may cure. */
+function failed(etag: string | undefined, { message, cause }: ImageFailure): ImageText {
+  const isRefusal = cause instanceof Failure && cause.kind === 'subject' && cause.operation === 'DetectText'
+  if (!isRefusal) return { kind: 'failed', reason: message }
+  return { kind: 'answered', answer: { kind: 'refusal', reason: message }, etag, isNew: true }
 }
 
 /** The same answer for another message: it is paid for once. */

@@ -37,6 +37,11 @@ let texts: {
   read: ReturnType<typeof vi.fn<(image: WantedImage, askedBy: string | undefined) => Promise<ImageText>>>
 }
 
+/** Finds texts as the test says. */
+const textReader: Pick<TextReader, 'read'> = {
+  read: async (wanted, askedBy, record) => record(await texts.read(wanted, askedBy)),
+}
+
 beforeEach(async () => {
   vi.clearAllMocks()
   files = new TestDatabase('reader')
@@ -111,7 +116,7 @@ function create(options: HandlerOptions = {}): MessageHandler {
     foreign: isShared ? undefined : new ForeignRuns({ database, runs, log, visibilitySeconds: 30 }),
     exchange: exchange as ResultsExchange | undefined,
     held,
-    texts: texts as unknown as TextReader,
+    texts: textReader as unknown as TextReader,
     answers,
     calls: new DailyCalls(database, { region: 'r', maxCallsPerDay: 0, now: () => 0 }),
     outages,
