@@ -26,6 +26,10 @@ export type ImageText =
     }
   | { readonly kind: 'failed'; readonly reason: string }
 
+type Located =
+  | { readonly object: WantedImage; readonly failure?: never }
+  | { readonly object?: never; readonly failure: ImageText }
+
 export interface TextReaderParts {
   readonly steps: ImageSteps<TextAnswer>
   readonly attempts: ImageAttempts
@@ -62,12 +66,12 @@ export class TextReader {
     askedBy: string | undefined,
     record: (text: ImageText) => Promise<void>,
   ): Promise<void> {
-    const located = await this.#located(image)
-    if ('kind' in located) return record(located)
-    const name = JSON.stringify([located.key, located.etag, askedBy])
+    const { object, failure } = await this.#located(image)
+    if (!object) return record(failure)
+    const name = JSON.stringify([object.key, object.etag, askedBy])
     const first = this.#inProgress.get(name)
     if (first !== undefined) return record(shared(await first))
-    const reading = this.#readAndRecord(located, askedBy, record).finally(() => this.#inProgress.delete(name))
+    const reading = this.#readAndRecord(object, askedBy, record).finally(() => this.#inProgress.delete(name))
     this.#inProgress.set(name, reading)
     await reading
   }
@@ -83,13 +87,13 @@ export class TextReader {
   }
 
   /** An image whose message names no ETag, with that of its object; or why there is none. */
-  async #located(image: WantedImage): Promise<WantedImage | ImageText> {
-    if (image.etag !== undefined) return image
+  async #located(image: WantedImage): Promise<Located> {
+    if (image.etag !== undefined) return { object: image }
     try {
       const { key, etag, size } = await this.#parts.attempts.run((step) => this.#locate(image, step))
-      return { key, etag, sizeBytes: size }
+      return { object: { key, etag, sizeBytes: size } }
     } catch (error) {
-      if (error instanceof ImageFailure) return failed(undefined, error)
+      if (error instanceof ImageFailure) return { failure: failed(undefined, error) }
       throw error
     }
   }

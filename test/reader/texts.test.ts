@@ -19,7 +19,9 @@ const { signal } = new AbortController()
 const never = Number.POSITIVE_INFINITY
 const line: TextLine = { text: 'A', confidence: 99, polygon: [] }
 const head: ObjectHead = { size: 5, etag: 'e', storageClass: undefined, isArchived: false }
-const image: WantedImage = { key: '1.jpg', etag: 'e', sizeBytes: 5 }
+/** As it comes: a message has more properties than are wanted. */
+const message = { kind: 'image', key: '1.jpg', etag: 'e', sizeBytes: 5 }
+const image: WantedImage = message
 const withoutEtag: WantedImage = { key: '1.jpg', etag: undefined, sizeBytes: undefined }
 
 let files: TestDatabase
