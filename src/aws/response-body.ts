@@ -28,6 +28,17 @@ export async function readBody(
   return bytes.subarray(0, length)
 }
 
+/**
+ * Reads a body of any length to its end.
+ *
+ * @param signal gives it up
+ * @throws what breaks the connection
+ */
+export async function readWholeBody(body: unknown, signal: AbortSignal): Promise<Buffer> {
+  if (!(body instanceof Readable)) throw new TypeError('the body of an answer is not a stream')
+  return buffer(addAbortSignal(signal, body))
+}
+
 /** Gives up the body of an answer that nobody wants. */
 export function destroyBody(body: unknown): void {
   if (!(body instanceof Readable)) return
@@ -39,13 +50,13 @@ export function destroyBody(body: unknown): void {
  * Reads the body of an answer before the SDK does, and leaves it the bytes.
  *
  * @param response as middleware of the SDK gets it
- * @returns how many bytes there are
+ * @returns the bytes
  * @throws what breaks the connection
  */
-export async function bufferBody(response: unknown): Promise<number> {
-  if (typeof response !== 'object' || response === null || !('body' in response)) return 0
-  if (!(response.body instanceof Readable)) return 0
+export async function bufferBody(response: unknown): Promise<Buffer | undefined> {
+  if (typeof response !== 'object' || response === null || !('body' in response)) return undefined
+  if (!(response.body instanceof Readable)) return undefined
   const bytes = await buffer(response.body)
   response.body = bytes
-  return bytes.length
+  return bytes
 }

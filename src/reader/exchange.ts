@@ -1,17 +1,12 @@
 import { createHash } from 'node:crypto'
-import {
-  GetObjectCommand,
-  HeadObjectCommand,
-  ListObjectsV2Command,
-  PutObjectCommand,
-  type S3Client,
-} from '@aws-sdk/client-s3'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import { requestDeadlineMs } from '../aws/clients.ts'
 import { AwsError, incompleteAnswer, toFailure } from '../aws/errors.ts'
-import { destroyBody, readBody } from '../aws/response-body.ts'
+import { destroyBody, readWholeBody } from '../aws/response-body.ts'
 import { type RetryOptions, retryUntilSuccess } from '../flow/retry.ts'
 import { ShutdownError, type ShutdownSignals, withDeadline } from '../host/shutdown.ts'
 import type { Outcome } from '../protocol/outcomes.ts'
+import { resultsJsonEnd } from '../results/format.ts'
 import {
   type Check,
   type FinishedEntry,
@@ -28,10 +23,16 @@ const numberDigits = 16
 
 export type { RunState, SharedAnswer, SharedEnd }
 
-/** A run that takes no more outcomes, at its place in the order in which runs were finished. */
-export interface FinishedRun extends FinishedEntry {
+/** A place in the order of finished runs, and the object that is there; at the beginning there is none. */
+export interface FinishedPlace {
   readonly position: number
+  readonly etag?: string | undefined
 }
+
+export const orderStart: FinishedPlace = { position: 0 }
+
+/** A run that takes no more outcomes, at its place in the order in which runs were finished. */
+export interface FinishedRun extends FinishedEntry, FinishedPlace {}
 
 /**
  * What several readers agree on, as objects of `resultsBucket`. But for answers, each is written once (`If-None-Match`) and
@@ -63,8 +64,9 @@ export class ResultsExchange {
     this.#forced = forced
   }
 
-  hasOutcome(run: string, n: number): Promise<boolean> {
-    return this.#has(outcomeKey(run, n))
+  /** Reads the outcome itself: a message is deleted because of it. */
+  async hasOutcome(run: string, n: number): Promise<boolean> {
+    return (await this.#unlessMissing(this.outcome(run, n))) !== undefined
   }
 
   /** @returns when there is an outcome: this one, or one that another reader has written before */
@@ -78,8 +80,8 @@ export class ResultsExchange {
 
   /** @returns the numbers above `after` that have an outcome, in order: a thousand at most */
   async outcomeNumbers(run: string, after: number): Promise<number[]> {
-    const keys = await this.#list(`runs/${run}/outcomes/`, outcomeKey(run, after))
-    return keys.map((key) => Number(/(\d+)\.json$/.exec(key)?.[1]))
+    const objects = await this.#list(`runs/${run}/outcomes/`, outcomeKey(run, after))
+    return objects.map(({ key }) => Number(/(\d+)\.json$/.exec(key)?.[1]))
   }
 
   /** @returns the end that holds: this one, or the one written before */
@@ -97,18 +99,13 @@ export class ResultsExchange {
   async results(run: string): Promise<Results> {
     return {
       text: await this.#get(`runs/${run}/results.txt`, (bytes) => bytes),
-      json: await this.#get(`runs/${run}/results.json`, (bytes) => bytes),
+      json: await this.#get(`runs/${run}/results.json`, jsonBytes),
     }
   }
 
   /** @returns the answer about an object, if some reader has paid for it */
   async answer(object: { bucket: string; key: string; etag: string }): Promise<SharedAnswer | undefined> {
-    try {
-      return await this.#getJson(answerKey(object), isSharedAnswer)
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return this.#unlessMissing(this.#getJson(answerKey(object), isSharedAnswer))
   }
 
   /** In the place of an older one: only who was told to ask anew has a second answer about an object. */
@@ -120,26 +117,39 @@ export class ResultsExchange {
   }
 
   /** Appends a run to the order of finished runs. Two readers may append the same run: the first one counts. */
-  async appendFinished(run: string, state: RunState, after: number): Promise<void> {
+  async appendFinished(run: string, state: RunState, after: FinishedPlace): Promise<void> {
     for (let last = after; ; ) {
-      for (const position of await this.finishedPositions(last)) {
+      const places = await this.finishedAfter(last)
+      if (!places) last = orderStart
+      for (const place of places ?? []) {
         this.#throwIfShutdown()
-        if ((await this.finished(position)).run === run) return
-        last = position
+        if ((await this.finished(place.position)).run === run) return
+        last = place
       }
-      if (await this.#putOnce(finishedKey(last + 1), JSON.stringify({ run, state }))) return
+      if (places && (await this.#putOnce(finishedKey(last.position + 1), JSON.stringify({ run, state }))))
+        return
     }
   }
 
-  /** @returns the positions of the finished runs behind a position, in order; all of them, however many there are */
-  async finishedPositions(after: number): Promise<number[]> {
-    const positions: number[] = []
-    for (let last = after; ; last = positions.at(-1) ?? after) {
-      const keys = await this.#list('finished/', finishedKey(last))
-      for (const key of keys) positions.push(Number(key.slice('finished/'.length)))
-      if (keys.length < 1000) return positions
+  /**
+   * The places behind another one, in order; all of them, however many there are.
+   *
+   * @returns undefined when the other one is not there any more. Somebody has deleted it, as a lifecycle rule of the bucket does,
+   *   and the order may have begun anew: it has to be followed from its start
+   */
+  async finishedAfter(after: FinishedPlace): Promise<FinishedPlace[] | undefined> {
+    const places: FinishedPlace[] = []
+    for (let last = Math.max(0, after.position - 1); ; last = places.at(-1)?.position ?? last) {
+      const objects = await this.#list('finished/', finishedKey(last))
+      for (const { key, etag } of objects)
+        places.push({ position: Number(key.slice('finished/'.length)), etag })
+      if (objects.length < 1000) break
       this.#throwIfShutdown()
     }
+    if (after.position === 0) return places
+    const found = places.shift()
+    const isSame = found?.position === after.position && (after.etag ?? found.etag) === found.etag
+    return isSame ? places : undefined
   }
 
   async finished(position: number): Promise<FinishedRun> {
@@ -160,20 +170,20 @@ export class ResultsExchange {
   async #put(key: string, Body: Uint8Array | string, IfNoneMatch?: '*'): Promise<void> {
     const command = new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body, IfNoneMatch })
     const what = `write ${key.split('/')[0]}/`
-    await this.#request(what, 'PutObject', () =>
-      this.#within(Buffer.byteLength(Body), (abortSignal) => this.#s3.send(command, { abortSignal })),
-    )
+    await this.#request(what, 'PutObject', async () => {
+      const { ETag } = await this.#within(Buffer.byteLength(Body), (abortSignal) =>
+        this.#s3.send(command, { abortSignal }),
+      )
+      // Whatever else answers with 200 has written nothing.
+      if (ETag === undefined) throw incompleteAnswer(putContext, `the answer about ${key} has no ETag`)
+    })
   }
 
-  async #has(key: string): Promise<boolean> {
-    const command = new HeadObjectCommand({ Bucket: this.#bucket, Key: key })
+  async #unlessMissing<Content>(reading: Promise<Content>): Promise<Content | undefined> {
     try {
-      await this.#request('look for outcomes', 'HeadObject', () =>
-        this.#within(0, (abortSignal) => this.#s3.send(command, { abortSignal })),
-      )
-      return true
+      return await reading
     } catch (error) {
-      if (isNotFound(error)) return false
+      if (isNotFound(error)) return undefined
       throw error
     }
   }
@@ -186,7 +196,11 @@ export class ResultsExchange {
     })
   }
 
-  /** @param parse throws what is wrong with the content, which is then read again */
+  /**
+   * The length may be missing: some proxies send everything in chunks, whose end is known.
+   *
+   * @param parse throws what is wrong with the content, which is then read again
+   */
   #get<Content>(key: string, parse: (bytes: Buffer) => Content): Promise<Content> {
     const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key })
     return this.#request(`read ${key.split('/')[0]}/`, 'GetObject', async () => {
@@ -195,18 +209,19 @@ export class ResultsExchange {
         ETag,
         ContentLength: size,
       } = await this.#within(0, (abortSignal) => this.#s3.send(command, { abortSignal }))
-      if (ETag === undefined || size === undefined) {
+      if (ETag === undefined) {
         destroyBody(Body)
-        throw incompleteAnswer(getContext, `the answer about ${key} has no ETag or no length`)
+        throw incompleteAnswer(getContext, `the answer about ${key} has no ETag`)
       }
-      const bytes = await this.#within(size, (signal) => readBody(Body, size, signal))
-      if (bytes?.length !== size) throw incompleteAnswer(getContext, `${key} is not as long as announced`)
-      return parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length))
+      const bytes = await this.#within(size ?? maxUnknownBytes, (signal) => readWholeBody(Body, signal))
+      if (size !== undefined && bytes.length !== size)
+        throw incompleteAnswer(getContext, `${key} is not as long as announced`)
+      return parse(bytes)
     })
   }
 
   /** One page: up to a thousand keys after `after`. */
-  #list(prefix: string, after: string): Promise<string[]> {
+  #list(prefix: string, after: string): Promise<{ key: string; etag: string | undefined }[]> {
     const command = new ListObjectsV2Command({ Bucket: this.#bucket, Prefix: prefix, StartAfter: after })
     return this.#request(`list ${prefix.split('/')[0]}/`, 'ListObjectsV2', async () => {
       const {
@@ -218,7 +233,7 @@ export class ResultsExchange {
         const context = { service: 's3', operation: 'ListObjectsV2' } as const
         throw incompleteAnswer(context, 'the answer is not a page of a listing')
       }
-      return Contents.flatMap(({ Key }) => Key ?? [])
+      return Contents.flatMap(({ Key: key, ETag: etag }) => (key === undefined ? [] : [{ key, etag }]))
     })
   }
 
@@ -245,6 +260,16 @@ export class ResultsExchange {
 }
 
 const getContext = { service: 's3', operation: 'GetObject' } as const
+const putContext = { service: 's3', operation: 'PutObject' } as const
+/** What a body whose length is not announced may have: for its deadline. */
+const maxUnknownBytes = 10_000_000
+
+/** It may be far too large to be parsed. */
+function jsonBytes(bytes: Buffer): Buffer {
+  if (bytes.at(0) === 0x7b && bytes.subarray(-resultsJsonEnd.length).toString() === resultsJsonEnd)
+    return bytes
+  throw incompleteAnswer(getContext, 'results.json is not what its name says')
+}
 
 function parsedJson(text: string): unknown {
   try {

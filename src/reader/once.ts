@@ -1,7 +1,8 @@
 import { type MetaName, readMeta, readPosition, writeMeta } from '../state/meta.ts'
 import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 import type { WorkerContext } from '../state/worker.ts'
-import type { ResultsExchange } from './exchange.ts'
+import { type FinishedPlace, orderStart, type ResultsExchange } from './exchange.ts'
+import { readCursor } from './sharing.ts'
 
 /**
  * Ends `read --once` with the first run that is published after it was started. The place from which it counts is kept, so
@@ -19,12 +20,12 @@ export class OnceBaseline {
   ): Promise<OnceBaseline> {
     const { database, shutdown, settings } = context
     const stored = readMeta(database, nameOf(context))
-    const last = exchange
-      ? readPosition(database, `exchange-cursor ${settings.resultsBucket}`)
-      : runs.lastPublished()
+    const last = exchange ? readCursor(database, settings.resultsBucket) : { position: runs.lastPublished() }
     const start = stored === undefined ? await lastFinished(last, exchange) : Number(stored)
     await database.commit(() => writeMeta(database, nameOf(context), String(start)))
-    const published = exchange ? readPosition(database, `published-position ${settings.resultsBucket}`) : last
+    const published = exchange
+      ? readPosition(database, `published-position ${settings.resultsBucket}`)
+      : last.position
     if (published > start) shutdown.request()
     return new OnceBaseline(context, start)
   }
@@ -58,7 +59,8 @@ function nameOf({ settings }: WorkerContext): MetaName {
 }
 
 /** What other readers have finished before is not the next run, although it is not on this disk yet. */
-async function lastFinished(last: number, exchange: ResultsExchange | undefined): Promise<number> {
-  const positions = (await exchange?.finishedPositions(last)) ?? []
-  return positions.at(-1) ?? last
+async function lastFinished(last: FinishedPlace, exchange: ResultsExchange | undefined): Promise<number> {
+  if (!exchange) return last.position
+  const places = (await exchange.finishedAfter(last)) ?? (await exchange.finishedAfter(orderStart))
+  return (places?.at(-1) ?? last).position
 }

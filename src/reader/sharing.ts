@@ -5,11 +5,13 @@ import type { Outcome, RunEnd } from '../protocol/outcomes.ts'
 import { startOfRun } from '../protocol/run-id.ts'
 import { publishCopy, readWritten, writeRun } from '../results/publish.ts'
 import type { StateDatabase } from '../state/database.ts'
-import { readPosition, writeMeta } from '../state/meta.ts'
+import { readMeta, writeMeta } from '../state/meta.ts'
 import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 import {
+  type FinishedPlace,
   type FinishedRun,
   isNotFound,
+  orderStart,
   type Results,
   type ResultsExchange,
   type SharedEnd,
@@ -89,13 +91,29 @@ export class SharedRuns implements RunSharing {
     if (runs.get(run)?.state === 'open') await this.#untilClosed(run)
   }
 
-  get #cursor(): number {
-    return readPosition(this.#parts.database, `exchange-cursor ${this.#parts.resultsBucket}`)
+  get #cursor(): FinishedPlace {
+    return readCursor(this.#parts.database, this.#parts.resultsBucket)
   }
 
   /** Inside a commit. */
-  #setCursor(position: number): void {
-    writeMeta(this.#parts.database, `exchange-cursor ${this.#parts.resultsBucket}`, String(position))
+  #setCursor({ position, etag }: FinishedPlace): void {
+    const { database, resultsBucket } = this.#parts
+    writeMeta(database, `exchange-cursor ${resultsBucket}`, JSON.stringify({ position, etag }))
+  }
+
+  /** @returns the places that this reader has not followed yet */
+  async #newPlaces(): Promise<FinishedPlace[]> {
+    const { exchange, database, log, resultsBucket } = this.#parts
+    const places = await exchange.finishedAfter(this.#cursor)
+    if (places) return places
+    log.warn(
+      `the order of finished runs in the results bucket "${resultsBucket}" was deleted: following the new one`,
+    )
+    await database.commit(() => {
+      this.#setCursor(orderStart)
+      writeMeta(database, `published-position ${resultsBucket}`, undefined)
+    })
+    return (await exchange.finishedAfter(orderStart)) ?? []
   }
 
   /**
@@ -186,15 +204,16 @@ export class SharedRuns implements RunSharing {
   async #catchUp(coordinator: RunCoordinator): Promise<void> {
     const { exchange, database, keepRuns, signal } = this.#parts
     const finished: FinishedRun[] = []
-    await forEach(await exchange.finishedPositions(this.#cursor), signal, async (position) => {
-      finished.push(await exchange.finished(position))
+    const places = await this.#newPlaces()
+    await forEach(places, signal, async ({ position, etag }) => {
+      finished.push({ ...(await exchange.finished(position)), etag })
     })
     finished.sort((a, b) => a.position - b.position)
     const kept = new Set([...new Set(newestFirst(finished).map(({ run }) => run))].slice(0, keepRuns))
     for (const entry of finished) {
       if (signal.aborted) return
       await this.#close(coordinator, entry, kept.has(entry.run))
-      await database.commit(() => this.#setCursor(entry.position))
+      await database.commit(() => this.#setCursor(entry))
     }
   }
 
@@ -204,7 +223,7 @@ export class SharedRuns implements RunSharing {
     const row = await this.#parts.runs.begin(run)
     if (row.state === 'open') {
       if (state === 'abandoned') await coordinator.abandon(row, 'its detector started another run')
-      else if (isKept) await this.#publish(coordinator, row, entry.position)
+      else if (isKept) await this.#publish(coordinator, row, entry)
       else await coordinator.closeWithoutResults(row)
     }
     this.#closed.get(run)?.resolve()
@@ -212,7 +231,7 @@ export class SharedRuns implements RunSharing {
   }
 
   /** The position is kept in the same commit: `read --once` that is killed after it is continued from there. */
-  async #publish(coordinator: RunCoordinator, row: ReaderRunRow, position: number): Promise<void> {
+  async #publish(coordinator: RunCoordinator, row: ReaderRunRow, place: FinishedPlace): Promise<void> {
     const { stateDir, runs, log, resultsBucket } = this.#parts
     const results = await this.#results(row.run)
     if (!results) {
@@ -222,9 +241,9 @@ export class SharedRuns implements RunSharing {
     await coordinator.publishInTurn(() =>
       publishCopy(stateDir, row.run, results, { isNewest: runs.isNewest(row.seq) }),
     )
-    await coordinator.close(row, position, () => {
-      this.#setCursor(position)
-      writeMeta(this.#parts.database, `published-position ${resultsBucket}`, String(position))
+    await coordinator.close(row, place.position, () => {
+      this.#setCursor(place)
+      writeMeta(this.#parts.database, `published-position ${resultsBucket}`, String(place.position))
     })
   }
 
@@ -237,6 +256,12 @@ export class SharedRuns implements RunSharing {
       throw error
     }
   }
+}
+
+/** How far a reader has followed the order of finished runs. */
+export function readCursor(database: StateDatabase, resultsBucket: string): FinishedPlace {
+  const stored = readMeta(database, `exchange-cursor ${resultsBucket}`)
+  return stored === undefined ? orderStart : JSON.parse(stored)
 }
 
 function shared(end: RunEnd): SharedEnd {

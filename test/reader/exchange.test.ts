@@ -3,7 +3,7 @@ import { requestDeadlineMs } from '../../src/aws/clients.ts'
 import { OutageLog } from '../../src/flow/outage-log.ts'
 import { ShutdownError } from '../../src/host/shutdown.ts'
 import type { Outcome } from '../../src/protocol/outcomes.ts'
-import { ResultsExchange, type SharedAnswer, type SharedEnd } from '../../src/reader/exchange.ts'
+import { orderStart, ResultsExchange, type SharedAnswer, type SharedEnd } from '../../src/reader/exchange.ts'
 import { type Answer, type FakeRequest, FakeService, s3Error, xml } from '../aws/fake-service.ts'
 
 const run = '20261122T174500Z-3f9a'
@@ -124,15 +124,84 @@ describe('what is written', () => {
   })
 })
 
+describe('an empty answer with 200, which anybody may give,', () => {
+  const empty: Answer = { body: '' }
+
+  test.each<[string, Read]>([
+    ['an outcome', (exchange) => exchange.putOutcome(run, outcome)],
+    ['results', (exchange) => exchange.putResults(run, { text: Buffer.from('a'), json: Buffer.from('{}') })],
+    ['an answer', (exchange) => exchange.putAnswer(object, answer)],
+  ])('writes nothing: %s', async (_, write) => {
+    const objects = store()
+    const exchange = await exchangeThat((request, count) => (count === 1 ? empty : objects(request)))
+    await write(exchange)
+    const puts = fake.requests.map(({ url }) => url)
+    expect(puts.slice(0, 2)).toEqual([puts[0], puts[0]])
+  })
+
+  it('is no outcome: a message would be deleted because of it', async () => {
+    const exchange = await exchangeThat((_, count) => (count === 1 ? empty : s3Error(404, 'NoSuchKey')))
+    expect(await exchange.hasOutcome(run, 7)).toBe(false)
+    expect(fake.requests).toHaveLength(2)
+  })
+})
+
+it('an outcome that is there is found', async () => {
+  const exchange = await exchangeThat(store())
+  await exchange.putOutcome(run, outcome)
+  expect([await exchange.hasOutcome(run, 7), await exchange.hasOutcome(run, 8)]).toEqual([true, false])
+})
+
+it('what a proxy sends in chunks, without a length, is read', async () => {
+  const chunked =
+    (content: string): Answer =>
+    (response) => {
+      response.writeHead(200, fromS3)
+      response.write(content.slice(0, 3))
+      response.end(content.slice(3))
+    }
+  const exchange = await exchangeThat(({ url }) =>
+    chunked(url.includes('results.json') ? '{"outcomes":[\n]}\n' : JSON.stringify(outcome)),
+  )
+  expect(await exchange.outcome(run, 7)).toEqual(outcome)
+  const { text, json: results } = await exchange.results(run)
+  expect([text.toString(), results.toString()]).toEqual([JSON.stringify(outcome), '{"outcomes":[\n]}\n'])
+})
+
 describe('the order of finished runs', () => {
+  const other = '20261122T174500Z-0000'
+
+  test.each([
+    ['that is there', { position: 2 }, true],
+    ['that is the same object', { position: 2, etag: '"2"' }, true],
+    ['that is another object by now', { position: 2, etag: '"old"' }, false],
+    ['that was deleted', { position: 9 }, false],
+  ])('is followed from a place %s', async (_, place, isFollowed) => {
+    const entries = [1, 2, 3].map((n) => `<Contents><Key>finished/${n}</Key><ETag>"${n}"</ETag></Contents>`)
+    const pageFrom = (first: number) =>
+      xml(
+        200,
+        `<ListBucketResult><Name>agreed</Name><IsTruncated>false</IsTruncated>${entries.slice(first).join('')}</ListBucketResult>`,
+      )
+    const exchange = await exchangeThat(({ query }) => pageFrom(Number(query.get('start-after')?.slice(-4))))
+    const expected = isFollowed ? [{ position: 3, etag: '"3"' }] : undefined
+    expect(await exchange.finishedAfter(place)).toEqual(expected)
+  })
+
+  it('that was deleted begins anew', async () => {
+    const exchange = await exchangeThat(store())
+    await exchange.appendFinished(run, 'complete', { position: 3, etag: '"e"' })
+    expect(await exchange.finished(1)).toEqual({ position: 1, run, state: 'complete' })
+  })
+
   it('has each run once', async () => {
     const exchange = await exchangeThat(store())
-    const other = '20261122T174500Z-0000'
-    await exchange.appendFinished(run, 'complete', 0)
-    await exchange.appendFinished(other, 'abandoned', 0)
-    await exchange.appendFinished(run, 'complete', 0)
-    expect(await exchange.finishedPositions(0)).toEqual([1, 2])
-    expect(await exchange.finishedPositions(1)).toEqual([2])
+    await exchange.appendFinished(run, 'complete', orderStart)
+    await exchange.appendFinished(other, 'abandoned', orderStart)
+    await exchange.appendFinished(run, 'complete', orderStart)
+    const places = await exchange.finishedAfter(orderStart)
+    expect(places?.map(({ position }) => position)).toEqual([1, 2])
+    expect(await exchange.finishedAfter({ position: 1 })).toEqual(places?.slice(1))
     expect(await exchange.finished(2)).toEqual({ position: 2, run: other, state: 'abandoned' })
   })
 
@@ -147,7 +216,7 @@ describe('the order of finished runs', () => {
       },
       { signal: stop.signal },
     )
-    await expect(exchange.appendFinished(run, 'complete', 0)).rejects.toThrow(ShutdownError)
+    await expect(exchange.appendFinished(run, 'complete', orderStart)).rejects.toThrow(ShutdownError)
     expect(fake.requests).toHaveLength(2)
   })
 })
@@ -171,7 +240,7 @@ describe('a transfer', () => {
   it('may take as long as its size needs', async () => {
     const deadlines: number[] = []
     const timer = vi.spyOn(globalThis, 'setTimeout')
-    const text = 'x'.repeat(2_000_000)
+    const text = `{${'x'.repeat(2_000_000)}\n]}\n`
     const exchange = await exchangeThat(() => ({ headers: fromS3, body: text }))
     await exchange.results(run)
     await exchange.putResults(run, { text: Buffer.from(text), json: Buffer.from(text) })

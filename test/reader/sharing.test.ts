@@ -4,7 +4,13 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AwsError } from '../../src/aws/errors.ts'
 import { ShutdownError } from '../../src/host/shutdown.ts'
 import type { Outcome, RunEnd } from '../../src/protocol/outcomes.ts'
-import type { Results, ResultsExchange, RunState, SharedEnd } from '../../src/reader/exchange.ts'
+import type {
+  FinishedPlace,
+  Results,
+  ResultsExchange,
+  RunState,
+  SharedEnd,
+} from '../../src/reader/exchange.ts'
 import { RunCoordinator } from '../../src/reader/run-coordinator.ts'
 import { SharedRuns } from '../../src/reader/sharing.ts'
 import { runDirectory } from '../../src/results/publish.ts'
@@ -70,8 +76,10 @@ class MemoryExchange {
     if (!this.order.some((entry) => entry.run === run)) this.order.push({ run, state })
   }
 
-  async finishedPositions(after: number) {
-    return this.order.map((_, place) => place + 1).filter((position) => position > after)
+  async finishedAfter({ position, etag }: FinishedPlace): Promise<FinishedPlace[] | undefined> {
+    const places = this.order.map(({ run }, place) => ({ position: place + 1, etag: `"${run}"` }))
+    if (position > 0 && places[position - 1]?.etag !== etag) return undefined
+    return places.slice(position)
   }
 
   async finished(position: number) {
@@ -186,6 +194,23 @@ describe('following the order of finished runs', () => {
     share('another')
     await isClosed(runId(3))
     expect(shown()).toBe('three')
+  })
+
+  it('begins anew when its objects were deleted, as by a lifecycle rule', async () => {
+    exchange.finish(runId(1), 'one')
+    exchange.finish(runId(2), 'two')
+    share()
+    await isClosed(runId(2))
+    await stop()
+    exchange = new MemoryExchange()
+    exchange.finish(runId(3), 'three')
+    exchange.finish(runId(4), 'four')
+    share()
+    await isClosed(runId(4))
+    expect(shown()).toBe('four')
+    expect(log.warn).toHaveBeenCalledExactlyOnceWith(
+      expect.stringContaining('was deleted: following the new one'),
+    )
   })
 
   it('leaves a run out whose results somebody has deleted, with a warning', async () => {
