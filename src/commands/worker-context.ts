@@ -2,7 +2,7 @@ import { createClients } from '../aws/clients.ts'
 import { areCredentialsFixed } from '../aws/credentials.ts'
 import { loadSettings } from '../config/settings.ts'
 import { OutageLog } from '../flow/outage-log.ts'
-import type { WaitForSpace } from '../host/disk.ts'
+import type { WaitForSpace, WriteObstacle } from '../host/disk.ts'
 import { readEnvironment } from '../host/environment.ts'
 import { tuneHeapForLowMemory } from '../host/heap.ts'
 import type { LogLevel } from '../host/log.ts'
@@ -77,16 +77,24 @@ function spaceWaiter({
   shutdown,
 }: Pick<WorkerContext, 'outages' | 'manager' | 'shutdown'>): WaitForSpace {
   return async (path, obstacle) => {
-    const sentence =
-      obstacle === 'full'
-        ? `disk full, cannot write ${path}: waiting for free space`
-        : `database ${path} is locked by another program: waiting`
+    const sentence = obstacleSentence(path, obstacle)
     outages.wait(diskWork, sentence, { atOnce: true })
     manager.status(sentence)
     manager.alive()
     manager.extendTimeout(diskExtensionMs)
     await sleep(diskPollMs, shutdown.graceful)
     return shutdown.graceful.aborted ? 'stop' : 'retry'
+  }
+}
+
+function obstacleSentence(path: string, obstacle: WriteObstacle): string {
+  switch (obstacle) {
+    case 'full':
+      return `disk full, cannot write ${path}: waiting for free space`
+    case 'locked':
+      return `database ${path} is locked by another program: waiting`
+    case 'exhausted':
+      return `too many open files or no memory left, cannot write ${path}: waiting`
   }
 }
 

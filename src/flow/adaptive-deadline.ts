@@ -12,11 +12,13 @@ const minMeasuredBytes = 100_000
 /**
  * How long a call may take: a minute for the service, and for its body as long as the line needs by what it has carried
  * before. Silence during an upload cannot be measured instead: the kernel's buffer, or a proxy's, takes megabytes at once
- * and is then silent until they have drained. After a timeout the line is taken to be four times slower, so that on a
- * very slow one the next attempts succeed.
+ * and is then silent until they have drained. After a timeout the line is taken to be four times slower, so that on a very slow one
+ * the next attempts succeed: once for all calls that were under way together, because a service that is silent swallows all of
+ * them, and says nothing about the line.
  */
 export class AdaptiveDeadline {
   #bytesPerMs = initialBytesPerMs
+  #slowedAt = Number.NEGATIVE_INFINITY
 
   /** @param bytes size of the request body */
   deadlineMs(bytes: number): number {
@@ -30,7 +32,10 @@ export class AdaptiveDeadline {
     this.#bytesPerMs = Math.max(slowestBytesPerMs, Math.min(lowest, this.#bytesPerMs * 1.5))
   }
 
-  timedOut(): void {
+  /** @param startedAt when the call was sent. @param now both in monotonic ms */
+  timedOut(startedAt: number, now: number): void {
+    if (startedAt < this.#slowedAt) return
+    this.#slowedAt = now
     this.#bytesPerMs = Math.max(slowestBytesPerMs, this.#bytesPerMs / timeoutFactor)
   }
 }

@@ -25,7 +25,7 @@ export interface DispatcherOptions extends ConcurrencyLimitOptions {
   /** `ratePerSecond` of an earlier dispatcher, to start from */
   readonly initialRatePerSecond?: number
   readonly shutdown: ShutdownSignals
-  /** Called once for each attempt, except one that a forced shutdown aborted. */
+  /** Called once for each attempt that was sent, except one that a forced shutdown aborted. */
   readonly onOutcome?: (outcome: CallOutcome) => void
 }
 
@@ -34,8 +34,10 @@ interface Waiter {
   readonly reject: (error: ShutdownError) => void
 }
 
-/** `latencyMs`: from sending to the answer */
-type Attempt<T> = ({ readonly result: T } | { readonly error: unknown }) & { readonly latencyMs: number }
+/** `latencyMs`: from sending to the answer; undefined when the attempt was never sent */
+type Attempt<T> = ({ readonly result: T } | { readonly error: unknown }) & {
+  readonly latencyMs: number | undefined
+}
 
 /** Surrounds an attempt, once it is admitted, with what has to be done before and after it. */
 export type AroundAttempt = <T>(attempt: () => Promise<T>) => Promise<T>
@@ -138,7 +140,7 @@ export class Dispatcher {
     around: AroundAttempt,
   ): Promise<Attempt<T>> {
     const { operation, shutdown } = this.#options
-    let latencyMs = 0
+    let latencyMs: number | undefined
     const sendWithin = async () => {
       const sentAt = performance.now()
       try {
@@ -157,14 +159,20 @@ export class Dispatcher {
   }
 
   #record(permit: Permit, attempt: Attempt<unknown>, bytes: number): void {
+    const { latencyMs } = attempt
+    if (latencyMs === undefined) {
+      this.concurrency.released()
+      return
+    }
     const status = statusOf(attempt)
     if (status === 'answered') {
-      this.#deadline.answered(bytes, attempt.latencyMs)
-      this.concurrency.answered(attempt.latencyMs)
+      this.#deadline.answered(bytes, latencyMs)
+      this.concurrency.answered(latencyMs)
       this.#limiter.succeeded(permit)
       this.#throttledSince = undefined
     } else if (status === 'timeout') {
-      this.#deadline.timedOut()
+      const now = performance.now()
+      this.#deadline.timedOut(now - latencyMs, now)
       this.concurrency.timedOut()
     } else {
       // The latency of other failures is not the service's: a refused connection is fast, a stalled proxy slow.

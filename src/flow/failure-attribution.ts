@@ -86,6 +86,16 @@ export class FailureStreak {
     return this.#evidence.images.lastSuccessAt <= this.#weighedAt
   }
 
+  /** Whether the step has succeeded for a real image since the first failure. */
+  get hasImageSucceeded(): boolean {
+    return this.#evidence.images.lastSuccessAt > this.#firstAt
+  }
+
+  /** Whether nothing better can be hoped for. */
+  isOld(now: number): boolean {
+    return now - this.#firstAt >= witnessAfterMs
+  }
+
   /** Whether it has failed often enough, and for long enough, to be judged. */
   isDue(now: number, maxAttempts: number): boolean {
     return this.#failures >= maxAttempts && now - this.#firstAt >= minFailingMs

@@ -54,8 +54,9 @@ const soloTimeoutsAtFault = 2
  * ended. As with other failures a probe says nothing while other images fail at the step and none succeeds. Long deadlines
  * are no outage: while the step works for others but this image, the worker does not end because of it.
  *
- * `unreadable` is left to be judged only where S3 gives this process the very object that Rekognition cannot read: then
- * neither a permission nor an outage of S3 is the reason, and no other evidence is needed.
+ * `unreadable` is left to be judged only where S3 gives this process the very object that Rekognition cannot read. Then either
+ * Rekognition's way to S3 is out, or the image is at fault: an image that is read in that way meanwhile tells the two apart. Where
+ * there is none to ask, the image is at fault after ten minutes.
  */
 export class ImageAttempts {
   readonly #options: ImageAttemptsOptions
@@ -180,11 +181,13 @@ export class ImageAttempts {
     return result !== 'impossible'
   }
 
-  #judgeUnreadable(failure: Failure, history: ImageHistory, attemptMs: number): void {
-    const { evidence } = this.#record(history.lastStep)
-    const streak = history.failed(history.lastStep, evidence, attemptMs)
+  async #judgeUnreadable(failure: Failure, history: ImageHistory, attemptMs: number): Promise<void> {
+    const record = this.#record(history.lastStep)
+    const streak = history.failed(history.lastStep, record.evidence, attemptMs)
     streak.add({ isDenied: true })
     if (!streak.isDue(performance.now(), this.#options.maxAttempts)) return
+    if (!streak.hasImageSucceeded) await record.askWitness(failure.kind)
+    if (!streak.hasImageSucceeded && !streak.isOld(performance.now())) return
     throw new ImageFailure(`${failure.message}; ${streak.failures} attempts`, { cause: failure })
   }
 

@@ -5,6 +5,8 @@ import type { OutageLog } from './outage-log.ts'
 
 const firstPauseMs = 200
 const maxPauseMs = 15_000
+/** What one attempt counts for, however long it seems to have taken. */
+const maxAttemptMs = 300_000
 
 /**
  * How a worker treats failures that retrying alone may not cure. Times are milliseconds for which the same kind of
@@ -77,7 +79,8 @@ export class TroubleClock {
     const trouble = troubleOf(kind)
     if (trouble !== this.#trouble) {
       this.#trouble = trouble
-      this.#since = now - attemptMs
+      // A process that was stopped for hours has not tried for so long.
+      this.#since = now - Math.min(attemptMs, maxAttemptMs)
     }
     return now - this.#since
   }
@@ -139,10 +142,14 @@ export function throwIfOver(
     case 'unavailable':
       throw new ImgpipeError(
         'unavailable',
-        `Cannot ${what} for ${Math.round(lastedMs / 60_000)} minutes: ${reason}. The service or network is unavailable. Start again later; no progress was lost.`,
+        `Cannot ${what} for ${duration(lastedMs)}: ${reason}. The service or network is unavailable. Start again later; no progress was lost.`,
         cause,
       )
   }
+}
+
+function duration(ms: number): string {
+  return ms < 120_000 ? `${Math.round(ms / 1000)} s` : `${Math.round(ms / 60_000)} minutes`
 }
 
 /** An entry of a batch that the service did not accept, although it accepted the request. */

@@ -251,7 +251,7 @@ describe('what surrounds an attempt', () => {
   })
 
   it('runs around each attempt, and may keep it from being made', async () => {
-    const { dispatcher } = create()
+    const { dispatcher, outcomes } = create()
     let attempts = 0
     const around = async <T>(attempt: () => Promise<T>) => {
       if (++attempts === 3) throw new RangeError('the limit is reached')
@@ -262,6 +262,7 @@ describe('what surrounds an attempt', () => {
     await elapse(1000)
     await expect(result).rejects.toThrow('the limit is reached')
     expect(dispatcher.concurrency.inFlight).toBe(0)
+    expect(outcomes).toEqual(['throttled', 'throttled'])
   })
 })
 

@@ -454,14 +454,45 @@ describe('a service that answers probes, but fails every real image', () => {
 })
 
 describe('unreadable', () => {
-  it('for Rekognition alone: that image fails after a minute, whatever happens to others', async () => {
-    const { run } = create({ policy: { deniedMs: minute, unavailableMs: minute } })
-    const image = run((on) => on('detect', () => call('unreadable')))
+  const unreadable = () => call('unreadable')
+
+  it('for Rekognition while others are read: that image fails after a minute', async () => {
+    const { run, runGood } = create({ policy: { deniedMs: minute, unavailableMs: minute } })
+    const image = run((on) => on('detect', unreadable))
+    runGood('detect', { perSecond: 1, count: 100 })
     await elapse(minute - 1)
     expect(image.result).toBeUndefined()
     await elapse(30 * second)
     expect(image.result).toBeInstanceOf(ImageFailure)
     expect(image.result).toMatchObject({ message: `the service says unreadable; ${image.attempts} attempts` })
+  })
+
+  it('while an image that was read before is read again: it fails after a minute', async () => {
+    const witness = vi.fn(() => call())
+    const { run } = create({ witnesses: { detect: witness }, probes: { detect: () => call() } })
+    const image = run((on) => on('detect', unreadable))
+    await elapse(90 * second)
+    expect(image.result).toBeInstanceOf(ImageFailure)
+    expect(witness).toHaveBeenCalledOnce()
+  })
+
+  it('while such an image cannot be read either: nobody fails', async () => {
+    const outageMs = 5 * minute
+    const startedAt = performance.now()
+    const read = () => call(performance.now() - startedAt < outageMs ? 'unreadable' : undefined)
+    const { run } = create({ witnesses: { detect: read }, probes: { detect: () => call() } })
+    const images = Array.from({ length: 6 }, () => run((on) => on('detect', read)))
+    await elapse(outageMs + minute)
+    expect(images.map(({ result }) => result)).toEqual(Array(6).fill('answer'))
+  })
+
+  it('when nothing else was ever read: it fails after ten minutes', async () => {
+    const { run } = create({ policy: { deniedMs: minute, unavailableMs: minute } })
+    const image = run((on) => on('detect', unreadable))
+    await elapse(9 * minute)
+    expect(image.result).toBeUndefined()
+    await elapse(2 * minute)
+    expect(image.result).toBeInstanceOf(ImageFailure)
   })
 })
 
