@@ -1,6 +1,13 @@
 import { Failure, type FailureKind } from '../flow/failure.ts'
 import { ShutdownError, TimeoutError } from '../host/shutdown.ts'
-import { type CodeMeaning, meaningOf, meaningOfNodeCode, type Service, words } from './error-codes.ts'
+import {
+  type CodeMeaning,
+  isUnconnected,
+  meaningOf,
+  meaningOfNodeCode,
+  type Service,
+  words,
+} from './error-codes.ts'
 
 export interface AwsErrorDetails {
   readonly service: Service
@@ -12,6 +19,8 @@ export interface AwsErrorDetails {
   readonly requestId?: string | undefined
   /** the region of the bucket, where S3 named it */
   readonly bucketRegion?: string | undefined
+  /** false when there was no connection to send it on. Default true */
+  readonly wasSent?: boolean
   readonly cause?: unknown
 }
 
@@ -26,6 +35,7 @@ export class AwsError extends Failure {
   readonly code: string
   readonly requestId: string | undefined
   readonly bucketRegion: string | undefined
+  readonly #wasSent: boolean
 
   constructor(kind: FailureKind, message: string, details: AwsErrorDetails) {
     super(kind, details.operation, message, { cause: details.cause })
@@ -35,6 +45,17 @@ export class AwsError extends Failure {
     this.code = details.code ?? ''
     this.requestId = details.requestId
     this.bucketRegion = details.bucketRegion
+    this.#wasSent = details.wasSent ?? true
+  }
+
+  /**
+   * Whether the service may have done, and billed, what was asked of it: unless it, or what stood before it, has refused the
+   * request, or the request never left.
+   */
+  get mayBeBilled(): boolean {
+    if (this.kind === 'subject' || this.kind === 'unreadable' || this.kind === 'timeout') return true
+    if (this.kind !== 'transient') return false
+    return this.status === undefined ? this.#wasSent : this.status < 300
   }
 }
 
@@ -68,7 +89,7 @@ export function classify(error: unknown, context: ErrorContext): AwsError {
   if (error instanceof Failure) return new AwsError(error.kind, error.message, { ...context, cause: error })
   const facts = readFacts(error, context.service)
   const [kind, what] = explain(facts, context)
-  const details = { ...context, ...facts, cause: error }
+  const details = { ...context, ...facts, wasSent: !isUnconnected(facts.nodeCode), cause: error }
   return new AwsError(kind, sentence(context.operation, what, detailsText(kind, facts)), details)
 }
 

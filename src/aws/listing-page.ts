@@ -38,9 +38,24 @@ export function listingPage(
   if (answer.Name === undefined || answer.IsTruncated === undefined) {
     throw incompleteAnswer(context, 'the answer is not a page of a listing')
   }
-  const objects = listedObjects(answer)
-  if (!answer.IsTruncated) return { objects, next: undefined }
-  return { objects, next: nextStart(from, lastKey, objects, answer.NextContinuationToken) }
+  const listed = listedObjects(answer)
+  const next = answer.IsTruncated ? nextStart(from, lastKey, listed, answer.NextContinuationToken) : undefined
+  return { objects: inOrder(listed, lastKey), next }
+}
+
+/**
+ * Runs rely on the order of the keys, which general-purpose buckets of S3 keep. A key that comes twice is taken once.
+ *
+ * @throws {AwsError} when a key comes after a greater one, as in directory buckets
+ */
+function inOrder(objects: readonly ListedObject[], lastKey: string): ListedObject[] {
+  let last = lastKey
+  return objects.filter(({ key }) => {
+    const order = compareListed(key, last)
+    if (order < 0) throw incompleteAnswer(context, `the keys are not listed in order: ${key} after ${last}`)
+    last = key
+    return order > 0
+  })
 }
 
 function nextStart(

@@ -111,26 +111,13 @@ export class S3Images {
       const answer = await this.#request('HeadObject', (abortSignal) =>
         this.#s3.send(command, { abortSignal }),
       )
-      const {
-        ContentLength: size,
-        ETag: etag,
-        StorageClass: storageClass,
-        ArchiveStatus,
-        Restore = '',
-      } = answer
-      if (size === undefined || etag === undefined) {
-        throw incompleteAnswer(
-          { service: 's3', operation: 'HeadObject' },
-          'the answer has no size or no ETag',
-        )
-      }
+      const { ETag: etag, StorageClass: storageClass, ArchiveStatus, Restore = '' } = answer
+      if (etag === undefined)
+        throw incompleteAnswer({ service: 's3', operation: 'HeadObject' }, 'the answer has no ETag')
       const isInArchive = archiveClasses.has(storageClass ?? '') || ArchiveStatus !== undefined
-      return {
-        size,
-        etag,
-        storageClass,
-        isArchived: isInArchive && !Restore.includes('ongoing-request="false"'),
-      }
+      const isArchived = isInArchive && !Restore.includes('ongoing-request="false"')
+      const size = answer.ContentLength ?? (isArchived ? 0 : await this.#sizeByRange(bucket, key))
+      return { size, etag, storageClass, isArchived }
     } catch (error) {
       // An answer to HEAD has no body and so no code: S3 says why to a GET.
       if (isConfirmedWithoutCode(error)) await this.probe(bucket, key)
@@ -174,6 +161,23 @@ export class S3Images {
       },
       deadlineMs,
     )
+  }
+
+  /** For a proxy that takes the length from every answer: that of a range names the whole. */
+  async #sizeByRange(bucket: string, key: string): Promise<number> {
+    const command = new GetObjectCommand({ Bucket: bucket, Key: key, Range: 'bytes=0-0' })
+    return this.#request('GetObject', async (abortSignal) => {
+      try {
+        const { Body, ContentRange } = await this.#s3.send(command, { abortSignal })
+        destroyBody(Body)
+        const size = /\/(\d+)$/.exec(ContentRange ?? '')?.[1]
+        if (size === undefined) throw incompleteAnswer(getContext, 'the answer does not tell the size')
+        return Number(size)
+      } catch (error) {
+        if (toFailure(error, getContext).code === 'InvalidRange') return 0
+        throw error
+      }
+    })
   }
 
   /** Reads the first byte of an object: evidence that S3 answers, and that objects can be read. */

@@ -93,15 +93,15 @@ export class Queue {
       MessageAttributeNames: ['All'],
       MessageSystemAttributeNames: ['SentTimestamp', 'ApproximateReceiveCount'],
     })
-    // An answer of SQS has a body, be it `{}`; to the SDK an empty one is the same.
-    let hasBody = false
+    // An answer of SQS has a body, be it `{}`; to the SDK an empty one, and any other JSON, is the same.
+    let isOfSqs = false
     command.middlewareStack.add(
       (next) => async (args) => {
         const result = await next(args)
-        hasBody = (await bufferBody(result.response)) > 0
+        isOfSqs = isReceiveAnswer(await bufferBody(result.response))
         return result
       },
-      { step: 'deserialize', priority: 'low', name: 'imgpipeHasBody' },
+      { step: 'deserialize', priority: 'low', name: 'imgpipeReceiveAnswer' },
     )
     const signal = query.signal ?? this.#forced
     const send = (abortSignal: AbortSignal): Promise<ReceiveMessageCommandOutput> =>
@@ -109,7 +109,7 @@ export class Queue {
     const { Messages = [], $metadata } = await request('ReceiveMessage', signal, send)
     return {
       messages: Messages,
-      confirmed: Messages.length > 0 || hasBody || $metadata.requestId !== undefined,
+      confirmed: Messages.length > 0 || isOfSqs || $metadata.requestId !== undefined,
     }
   }
 
@@ -172,6 +172,18 @@ export class Queue {
 }
 
 const neverAborted = new AbortController().signal
+
+/** Whether a body is what SQS answers to a receive: an object with messages, or without anything. */
+function isReceiveAnswer(body: Buffer | undefined): boolean {
+  try {
+    const value: unknown = JSON.parse(String(body))
+    return (
+      typeof value === 'object' && value !== null && Object.keys(value).every((key) => key === 'Messages')
+    )
+  } catch {
+    return false
+  }
+}
 
 function contextOf(operation: string) {
   return { service: 'sqs', operation } as const

@@ -29,7 +29,7 @@ export function loadSettings(
   options: { configFile?: string | undefined; environment?: Environment } = {},
 ): Settings {
   const environment = options.environment ?? process.env
-  const file = fileValues(options.configFile ?? environment[configVariable])
+  const file = fileValues(options.configFile ?? (environment[configVariable] || undefined))
   const given = new Map([...file, ...environmentValues(environment)])
   const mistakes = [...unknownVariables(environment), ...[...given].flatMap(mistakesIn)]
   if (mistakes.length > 0) throw new ImgpipeError('settings', mistakes.join('\n'))

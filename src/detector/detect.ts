@@ -8,12 +8,13 @@ import { newRunId } from '../protocol/run-id.ts'
 import { AnswerStore } from '../state/answers.ts'
 import { DailyLimitReached } from '../state/calls.ts'
 import { type DetectorRunRow, DetectorRuns, type RunSettings } from '../state/detector-runs.ts'
-import { readMeta, writeMeta } from '../state/meta.ts'
+import { writeMeta } from '../state/meta.ts'
 import type { WorkerContext } from '../state/worker.ts'
 import { resumeOrAbandonRuns, unchangedSince } from './earlier-runs.ts'
 import type { KeptLabels } from './labels.ts'
 import type { Listing } from './listing.ts'
-import { planLines, planOf } from './plan.ts'
+import { planLines, planOf, type RunPlan, type UsableAnswers, usableAnswers } from './plan.ts'
+import { planLimits } from './preview.ts'
 import { Progress } from './progress.ts'
 import { createRun } from './run-factory.ts'
 
@@ -73,10 +74,13 @@ class Detection {
     const { manager, settings } = this.#context
     this.#progress.phase(`opening the queue "${settings.queue}"`)
     const queue = await this.#openQueue()
+    this.#progress.phase(`finding the bucket "${settings.bucket}"`)
     const byReference = await this.#isBucketInRegion()
     const queueCreatedAt = () => this.#queueCreatedAt(queue)
     const wanted = { settings: runSettings(settings), fresh: this.#options.fresh }
     const resumed = await resumeOrAbandonRuns(this.#context, this.#runs, wanted)
+    if (resumed && this.#context.isInteractive)
+      await this.#plan(usableAnswers(this.#context.settings, { resumed }))
     const row = resumed ?? (await this.#begin(await queueCreatedAt()))
     manager.ready()
     if (!row) return
@@ -144,7 +148,7 @@ class Detection {
   async #begin(queueCreatedAt: number | undefined): Promise<DetectorRunRow | undefined> {
     const { settings, log } = this.#context
     const wanted = runSettings(settings)
-    const unchanged = this.#options.fresh ? undefined : await this.#unchangedRun(queueCreatedAt)
+    const unchanged = await this.#unchangedRun(queueCreatedAt)
     if (unchanged) {
       log.info(`nothing new since run ${unchanged.run}`)
       return undefined
@@ -159,18 +163,30 @@ class Detection {
 
   /** A first run has nothing to compare with: it starts at once, unless somebody waits for the estimate. */
   async #unchangedRun(queueCreatedAt: number | undefined): Promise<DetectorRunRow | undefined> {
-    const { settings, log, isInteractive, database } = this.#context
+    const { settings, isInteractive } = this.#context
+    const { fresh, all } = this.#options
     const hasEarlier = this.#runs.lastDone(settings) ?? this.#answers.anyKey(settings.prefix)
-    if (!isInteractive && hasEarlier === undefined) return undefined
+    if (!isInteractive && (fresh || hasEarlier === undefined)) return undefined
+    return this.#plan(usableAnswers(settings, { fresh }), (plan) => {
+      const unchanged = fresh || all ? undefined : unchangedSince(this.#runs, settings, plan)
+      // A queue that was re-created has lost what its readers did not receive.
+      return unchanged?.queueCreatedAt === queueCreatedAt ? unchanged : undefined
+    })
+  }
+
+  /** Logs what the run will do, unless `unchanged` finds that it need not begin. @returns what that has found */
+  async #plan<Run>(
+    usable: UsableAnswers,
+    unchanged?: (plan: RunPlan) => Run | undefined,
+  ): Promise<Run | undefined> {
+    const { settings, log, database } = this.#context
     this.#progress.phase(`planning: listing the bucket "${settings.bucket}"`)
-    const plan = await planOf(this.#listing, { settings, answers: this.#answers, runs: this.#runs })
+    const plan = await planOf(this.#listing, { settings, answers: this.#answers, runs: this.#runs, usable })
     this.#progress.total = plan.images
-    const unchanged = this.#options.all ? undefined : unchangedSince(this.#runs, settings, plan)
-    // A queue that was re-created has lost what its readers did not receive.
-    if (unchanged && unchanged.queueCreatedAt === queueCreatedAt) return unchanged
-    const rate = Number(readMeta(database, 'rate-per-second') ?? 0)
-    for (const line of planLines(plan, rate)) log.info(line)
-    return undefined
+    const found = unchanged?.(plan)
+    if (found === undefined)
+      for (const line of planLines(plan, planLimits(database, settings))) log.info(line)
+    return found
   }
 
   get #listing(): Listing {
@@ -189,7 +205,8 @@ class Detection {
     const row = this.#runs.get(run)
     if (!row) return
     const { images, cars, failed, asked, reused, startedAt } = row
-    const seconds = Math.round((Date.now() - startedAt) / 1000)
+    // The clock may have been set back.
+    const seconds = Math.max(0, Math.round((Date.now() - startedAt) / 1000))
     const cost = { calls: asked, cost: formatDollars(callDollars(asked)) }
     const saved = reused > 0 ? { reused, saved: formatDollars(callDollars(reused)) } : {}
     log.info(`run ${run} is done`, { images, cars, failed, ...cost, ...saved, seconds })

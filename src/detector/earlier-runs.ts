@@ -25,17 +25,17 @@ export function isSameRun(a: RunSettings, b: RunSettings): boolean {
 
 /**
  * The run since which nothing has changed: with the same settings it covered the same images, no answer is missing, and no
- * later run over another part of the bucket, or over another bucket, has taken its place on the readers of the queue.
+ * other run can have taken its place on the readers of the queue.
  *
  * @returns undefined when a run has something to do
  */
 export function unchangedSince(
-  runs: Pick<DetectorRuns, 'lastDone' | 'lastSent'>,
+  runs: Pick<DetectorRuns, 'lastDone' | 'lastEnd'>,
   settings: RunSettings & Pick<Settings, 'reuseAnswers'>,
   plan: RunPlan,
 ): DetectorRunRow | undefined {
   const lastRun = runs.lastDone(settings)
-  if (!lastRun || lastRun.seq !== runs.lastSent(settings)?.seq) return undefined
+  if (!lastRun || lastRun.run !== runs.lastEnd(settings)) return undefined
   const isSame = isSameRun(lastRun.settings, settings) && plan.isSameSet
   return isSame && settings.reuseAnswers && plan.calls === 0 ? lastRun : undefined
 }
@@ -62,14 +62,19 @@ export async function resumeOrAbandonRuns(
         context,
         runs,
         row,
-        isComplete ? 'started with different settings' : 'the database has lost images of it',
+        isComplete ? reasonOf(row, wanted) : 'the database has lost images of it',
       )
   }
   if (resumed) {
-    const { run, images, cars } = resumed
-    log.info(`resuming the interrupted run ${run}`, { images, cars })
+    const { run, seq, asked } = resumed
+    log.info(`resuming the interrupted run ${run}`, { answered: asked, cars: runs.countCars(seq) })
   }
   return resumed
+}
+
+function reasonOf(row: DetectorRunRow, wanted: { settings: RunSettings }): string {
+  if (!isSameRun(row.settings, wanted.settings)) return 'started with different settings'
+  return row.fresh ? 'another one is resumed' : 'every image is to be analysed again'
 }
 
 async function abandon(
@@ -93,7 +98,7 @@ async function abandon(
 async function sendAbandoned(
   { outages, shutdown, settings, clients }: WorkerContext,
   runs: DetectorRuns,
-  { run, seq, images, failed, settings: { region, queue: queueName } }: DetectorRunRow,
+  { run, seq, images, failed, settings: { bucket, label, region, queue: queueName } }: DetectorRunRow,
 ): Promise<void> {
   const own = region === settings.region ? undefined : createClients({ region })
   const retry: RetryOptions = {
@@ -105,7 +110,8 @@ async function sendAbandoned(
   try {
     await retryUntilSuccess(async () => {
       const queue = await Queue.open((own ?? clients).sqs, queueName, shutdown.forced)
-      const message = endMessage({ run, count: runs.countCars(seq), images, failed, abandoned: true })
+      const count = runs.countCars(seq)
+      const message = endMessage({ run, count, images, failed, abandoned: true, bucket, label })
       const [rejected] = await queue.sendBatch([message])
       if (rejected) throw new Failure('transient', 'SendMessageBatch', rejected.reason)
     }, retry)

@@ -3,20 +3,29 @@ import type { S3Images } from '../aws/s3.ts'
 import type { Settings } from '../config/schema.ts'
 import type { RetryOptions } from '../flow/retry.ts'
 import { type AnswerSource, AnswerStore } from '../state/answers.ts'
+import { countReserved } from '../state/calls.ts'
+import type { StateDatabase } from '../state/database.ts'
 import { type DetectorRunRow, DetectorRuns } from '../state/detector-runs.ts'
 import { readMeta } from '../state/meta.ts'
 import { withDatabase } from '../state/run-status.ts'
 import { isSameRun, unchangedSince } from './earlier-runs.ts'
 import type { KeptLabels } from './labels.ts'
-import { estimatedTextCalls, planLines, planOf, type RunPlan } from './plan.ts'
+import {
+  estimatedTextCalls,
+  type PlanLimits,
+  planDays,
+  planLines,
+  planOf,
+  type RunPlan,
+  usableAnswers,
+} from './plan.ts'
 
 /** What the next run would do, as far as the bucket and this host's database tell. */
 export interface RunPreview {
   readonly plan: RunPlan
   /** of the reader, estimated */
   readonly textCalls: number
-  /** the quota last seen; 0 = unknown */
-  readonly ratePerSecond: number
+  readonly limits: PlanLimits
   /** a run that was interrupted, and would be resumed */
   readonly unfinishedRun: string | undefined
   /** the run since which nothing has changed: `imgpipe detect` would end at once */
@@ -35,29 +44,30 @@ export async function previewRun(
 ): Promise<RunPreview> {
   const { stateDir, bucket, prefix, maxImages } = settings
   const known = await readKnown(settings)
-  const { lastRun, lastSent } = known
+  const { lastRun, lastEnd, unfinished } = known
   const listing = { images, bucket, prefix, maxImages, retry }
   const runs = {
     lastDone: () => lastRun,
-    lastSent: () => lastSent,
+    lastEnd: () => lastEnd,
     failedAmong: (seq: number, keys: readonly string[]) => failedAmong(stateDir, seq, keys),
   }
-  const plan = await planOf(listing, { settings, answers: storedAnswers(stateDir, bucket), runs })
+  const usable = usableAnswers(settings, { resumed: unfinished })
+  const plan = await planOf(listing, { settings, answers: storedAnswers(stateDir, bucket), runs, usable })
   return {
     plan,
     textCalls: estimatedTextCalls(plan),
-    ratePerSecond: known.ratePerSecond,
-    unfinishedRun: known.unfinishedRun,
-    unchangedSince: known.unfinishedRun === undefined ? unchangedSince(runs, settings, plan)?.run : undefined,
+    limits: known.limits,
+    unfinishedRun: unfinished?.run,
+    unchangedSince: unfinished ? undefined : unchangedSince(runs, settings, plan)?.run,
   }
 }
 
 /** The preview for people. */
-export function previewLines({ plan, textCalls, ratePerSecond, ...runs }: RunPreview): string[] {
+export function previewLines({ plan, textCalls, limits, ...runs }: RunPreview): string[] {
   const { unfinishedRun, unchangedSince } = runs
   const text = `plan: about ${textCalls} DetectText calls by the reader, ${formatDollars(callDollars(textCalls))}`
   return [
-    ...planLines(plan, ratePerSecond),
+    ...planLines(plan, limits),
     ...(textCalls > 0 ? [text] : []),
     ...(unfinishedRun === undefined ? [] : [`"imgpipe detect" resumes the interrupted run ${unfinishedRun}`]),
     ...(unchangedSince === undefined
@@ -67,8 +77,9 @@ export function previewLines({ plan, textCalls, ratePerSecond, ...runs }: RunPre
 }
 
 /** The preview for programs. */
-export function previewRecord({ plan, textCalls, ratePerSecond, ...runs }: RunPreview): object {
-  const { calls, isSameSet: _, ...counts } = plan
+export function previewRecord({ plan, textCalls, limits, ...runs }: RunPreview): object {
+  const { calls, isSameSet: _, known: _known, newCars: _newCars, ...counts } = plan
+  const { ratePerSecond } = limits
   const isRateKnown = ratePerSecond > 0
   return {
     ...counts,
@@ -77,6 +88,7 @@ export function previewRecord({ plan, textCalls, ratePerSecond, ...runs }: RunPr
     dollars: { detectLabels: callDollars(calls), detectText: callDollars(textCalls) },
     ratePerSecond: isRateKnown ? ratePerSecond : undefined,
     seconds: isRateKnown ? Math.ceil(calls / ratePerSecond) : undefined,
+    days: planDays(plan, limits),
     unfinishedRun: runs.unfinishedRun,
     unchangedSince: runs.unchangedSince,
   }
@@ -84,37 +96,43 @@ export function previewRecord({ plan, textCalls, ratePerSecond, ...runs }: RunPr
 
 interface Known {
   readonly lastRun: DetectorRunRow | undefined
-  readonly lastSent: DetectorRunRow | undefined
-  readonly ratePerSecond: number
-  readonly unfinishedRun: string | undefined
-}
-
-const nothingKnown: Known = {
-  lastRun: undefined,
-  lastSent: undefined,
-  ratePerSecond: 0,
-  unfinishedRun: undefined,
+  readonly lastEnd: string | undefined
+  readonly limits: PlanLimits
+  readonly unfinished: DetectorRunRow | undefined
 }
 
 function readKnown(settings: Settings): Promise<Known> {
   return withDatabase(settings.stateDir, 'detector', (database) => {
-    if (!database) return nothingKnown
+    const { maxCallsPerDay } = settings
+    if (!database) {
+      const limits = { ratePerSecond: 0, maxCallsPerDay, callsLeftToday: maxCallsPerDay }
+      return { lastRun: undefined, lastEnd: undefined, limits, unfinished: undefined }
+    }
     return database.read(() => {
       const runs = new DetectorRuns(database)
       const lastRun = runs.lastDone(settings)
       return {
         lastRun,
-        lastSent: runs.lastSent(settings),
-        ratePerSecond: finite(Number(readMeta(database, 'rate-per-second') ?? 0)),
-        unfinishedRun: runs.unfinished().find((row) => isSameRun(row.settings, settings))?.run,
+        lastEnd: runs.lastEnd(settings),
+        limits: planLimits(database, settings),
+        unfinished: runs.unfinished().find((row) => isSameRun(row.settings, settings)),
       }
     })
   })
 }
 
-/** Without a quota the rate has no bound. */
-function finite(perSecond: number): number {
-  return Number.isFinite(perSecond) ? perSecond : 0
+/** What is known of the limits of the next run. */
+export function planLimits(
+  database: StateDatabase,
+  { maxCallsPerDay }: Pick<Settings, 'maxCallsPerDay'>,
+): PlanLimits {
+  const rate = Number(readMeta(database, 'rate-per-second') ?? 0)
+  return {
+    // Without a quota the rate has no bound.
+    ratePerSecond: Number.isFinite(rate) ? rate : 0,
+    maxCallsPerDay,
+    callsLeftToday: Math.max(0, maxCallsPerDay - countReserved(database, Date.now())),
+  }
 }
 
 /** A listing may take minutes: the database is opened for each page (StateDatabase.openReadOnly). */

@@ -214,11 +214,11 @@ export class DetectorRun {
   #warnIfEmpty(): void {
     const { row, recorder, log } = this.#parts
     const { bucket, prefix, label } = row.settings
-    const { images, count } = recorder.counts
+    const { images, count, failed } = recorder.counts
     if (images === 0) {
       const where = prefix === '' ? '' : ` under the prefix "${prefix}"`
       log.warn(`there is no JPEG or PNG object in the bucket "${bucket}"${where}`)
-    } else if (count === 0) {
+    } else if (count === 0 && failed < images) {
       const hint = recorder.sightings.hint(label)
       if (hint !== undefined) log.warn(hint)
     }
@@ -235,7 +235,9 @@ export class DetectorRun {
       await sender.sendRest()
     }
     const failures = runs.failures(row.seq)
-    await sender.sendNow(endMessage({ run: row.run, ...recorder.counts, failures, abandoned: false }))
+    const { bucket, label } = row.settings
+    const end = { run: row.run, ...recorder.counts, failures, abandoned: false, bucket, label }
+    await sender.sendNow(endMessage(end))
     await recorder.done()
   }
 

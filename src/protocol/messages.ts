@@ -43,6 +43,9 @@ export interface EndMessage {
   readonly failures: readonly FailedImage[]
   /** no result is to be published: the detector will not finish this run */
   readonly abandoned: boolean
+  readonly bucket: string | undefined
+  /** what the detector looked for */
+  readonly label: string | undefined
 }
 
 /** Not a message of this protocol: left for the dead-letter queue. */
@@ -106,13 +109,15 @@ export function endMessage(end: {
   failed: number
   failures?: Iterable<FailedImage>
   abandoned: boolean
+  bucket?: string
+  label?: string
 }): OutgoingMessage {
-  const { run, count, images, failed } = end
+  const { run, count, images, failed, bucket, label } = end
   const abandoned = end.abandoned ? 'yes' : undefined
   const failures = failuresAttribute(end.failures ?? [])
   return {
     body: endBody,
-    attributes: attributes({ run, count, images, failed, failures, abandoned }),
+    attributes: attributes({ run, count, images, failed, failures, abandoned, bucket, label }),
     name: 'end',
     run,
   }

@@ -36,6 +36,8 @@ export interface RunEnd {
   /** as many of the detector's failures as its message could carry */
   readonly failures: readonly FailedImage[]
   readonly abandoned: boolean
+  /** what the detector looked for */
+  readonly label?: string | undefined
 }
 
 /** Requests by operation, `{"DetectText": 12}`. */

@@ -32,7 +32,17 @@ function parseEnd(run: string, given: Record<string, MessageAttributeValue>): Pa
   const images = wholeNumber(given.images, 0)
   const failed = wholeNumber(given.failed, 0)
   const failures = parseFailures(textOf(given.failures))
-  return { kind: 'end', run, count, images, failed, failures, abandoned: given.abandoned !== undefined }
+  return {
+    kind: 'end',
+    run,
+    count,
+    images,
+    failed,
+    failures,
+    abandoned: given.abandoned !== undefined,
+    bucket: textOf(given.bucket),
+    label: textOf(given.label),
+  }
 }
 
 function parseImage(run: string, body: string, given: Record<string, MessageAttributeValue>): ParsedMessage {
@@ -70,6 +80,8 @@ function parseForeign(body: string): ParsedMessage {
       failed: undefined,
       failures: [],
       abandoned: false,
+      bucket: undefined,
+      label: undefined,
     }
   }
   if (key === undefined || !isKey(key) || !isImageKey(key)) {

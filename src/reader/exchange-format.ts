@@ -42,9 +42,10 @@ export function isOutcome(value: unknown): value is Outcome {
 
 export function isSharedEnd(value: unknown): value is SharedEnd {
   if (!isObject(value)) return false
-  const { count, images, failed, failures, abandoned, at } = value
+  const { count, images, failed, failures, abandoned, label, at } = value
   const areCounts = [count, images, failed].every(isCount)
-  return areCounts && isListOf(isFailedImage)(failures) && typeof abandoned === 'boolean' && isNumber(at)
+  if (!areCounts || !isNumber(at) || !isOptional(label, isText)) return false
+  return isListOf(isFailedImage)(failures) && typeof abandoned === 'boolean'
 }
 
 export function isSharedAnswer(value: unknown): value is SharedAnswer {

@@ -78,9 +78,8 @@ export class MessageHandler {
   }
 
   async #handleImage(message: Message, image: ImageMessage): Promise<void> {
-    const { bucket, held, coordinator } = this.#parts
-    if (image.bucket !== undefined && image.bucket !== bucket)
-      return this.#keepForeignBucket(message, image.bucket)
+    const { held, coordinator } = this.#parts
+    if (this.#isOfOtherBucket(image)) return this.#keepForeignBucket(message, image.bucket)
     const place = await this.#placeOf(message, image)
     if (!place) return held.delete(message)
     const name = `${place.run} ${place.n}`
@@ -172,14 +171,27 @@ export class MessageHandler {
   async #handleEnd(message: Message, parsed: EndMessage): Promise<void> {
     const { coordinator, foreign, held } = this.#parts
     const { run, count } = parsed
+    // That a run is given up holds for any reader.
+    if (!parsed.abandoned && this.#isOfOtherBucket(parsed))
+      return this.#keepForeignBucket(message, parsed.bucket)
     if (run === undefined || count === undefined) {
       await foreign?.endSeen(message.MessageId ?? '')
     } else {
-      const { images = 0, failed = 0, failures, abandoned } = parsed
-      const state = await coordinator.recordEnd(run, { count, images, failed, failures, abandoned })
+      const { images = 0, failed = 0, failures, abandoned, label } = parsed
+      const end = { count, images, failed, failures, abandoned, label }
+      const state = await coordinator.recordEnd(run, end)
       if (state === 'contradicted') return this.#reject(message, `run ${run} has ended with another count`)
     }
     await held.delete(message)
+  }
+
+  /** Messages of a run that is closed are only deleted, whatever bucket they are about. */
+  #isOfOtherBucket<Parsed extends ImageMessage | EndMessage>(
+    parsed: Parsed,
+  ): parsed is Parsed & { readonly run: string; readonly bucket: string } {
+    const { bucket, coordinator } = this.#parts
+    if (parsed.bucket === undefined || parsed.bucket === bucket) return false
+    return parsed.run !== undefined && !coordinator.isClosed(parsed.run)
   }
 
   /** Settings are wrong on one of the hosts: the messages are kept, so that correcting them loses nothing. */

@@ -86,6 +86,12 @@ export class RunCoordinator {
     return this.#current
   }
 
+  /** Whether a run takes no more outcomes. A run that is not known does. */
+  isClosed(run: string): boolean {
+    const state = this.#parts.runs.get(run)?.state
+    return state !== undefined && state !== 'open'
+  }
+
   async state(run: string, n: number): Promise<ImageState> {
     const { runs } = this.#parts
     const row = await runs.begin(run)
@@ -254,7 +260,7 @@ export class RunCoordinator {
     return {
       run,
       bucket,
-      label,
+      label: end.label ?? label,
       count: end.count,
       images: end.images,
       detectorFailed: end.failed,

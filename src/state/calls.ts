@@ -1,4 +1,4 @@
-import { Failure } from '../flow/failure.ts'
+import { AwsError } from '../aws/errors.ts'
 import type { Operation } from './answers.ts'
 import type { StateDatabase } from './database.ts'
 
@@ -20,9 +20,6 @@ export class DailyLimitReached extends Error {
 export type CallResult = 'answered' | 'throttled' | 'failed'
 
 const dayMs = 86_400_000
-/** Failures of these kinds are certainly not billed. */
-const unbilled = new Set(['throttled', 'denied', 'credentials', 'host'])
-
 /**
  * Counts a worker's Rekognition calls by UTC day, and keeps them below `maxCallsPerDay` whatever happens: a call is
  * reserved durably before it is made, so that a crash loses a reservation and never exceeds the limit. Without a limit
@@ -82,7 +79,7 @@ export class DailyCalls {
     try {
       return await call()
     } catch (error) {
-      if (error instanceof Failure && unbilled.has(error.kind)) await this.#release(day, operation)
+      if (error instanceof AwsError && !error.mayBeBilled) await this.#release(day, operation)
       throw error
     }
   }

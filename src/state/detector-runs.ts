@@ -1,6 +1,7 @@
 import type { BoxTuple, FailedImage } from '../protocol/messages.ts'
 import type { CallCounts } from '../protocol/outcomes.ts'
 import { rowsAtOnce, type StateDatabase } from './database.ts'
+import { readMeta, writeMeta } from './meta.ts'
 
 /** The settings that make a run what it is: an unfinished run is resumed only under the same. */
 export interface RunSettings {
@@ -93,12 +94,16 @@ export class DetectorRuns {
 
   /** The newest run over this part of the bucket that was brought to its end. */
   lastDone({ bucket, prefix }: Pick<RunSettings, 'bucket' | 'prefix'>): DetectorRunRow | undefined {
-    return this.#newestDone((settings) => settings.bucket === bucket && settings.prefix === prefix)
+    const done = this.#rows("SELECT * FROM runs WHERE state = 'done' ORDER BY seq DESC")
+    return done.find(({ settings }) => settings.bucket === bucket && settings.prefix === prefix)
   }
 
-  /** The newest run, over any bucket and prefix, whose end is in this queue: the one that its readers come to show. */
-  lastSent({ queue, region }: Pick<RunSettings, 'queue' | 'region'>): DetectorRunRow | undefined {
-    return this.#newestDone((settings) => settings.queue === queue && settings.region === region)
+  /**
+   * The ID of the last run, over any bucket and prefix, whose end may be in this queue: the one that its readers come to show.
+   * It stays what it is when that run is abandoned afterwards, or deleted.
+   */
+  lastEnd({ queue, region }: Pick<RunSettings, 'queue' | 'region'>): string | undefined {
+    return readMeta(this.#database, `last-end ${region} ${queue}`)
   }
 
   /** @returns the run that began last, whatever became of it */
@@ -252,6 +257,10 @@ export class DetectorRuns {
         'UPDATE runs SET state = ?, ended_at = coalesce(ended_at, ?), updated_at = ?, waiting = NULL WHERE seq = ?',
       )
       .run(state, at, at, seq)
+    if (state === 'abandoned') return
+    const row = this.#database.prepare('SELECT run, settings FROM runs WHERE seq = ?').get(seq)
+    const { queue, region }: RunSettings = JSON.parse(String(row?.settings))
+    writeMeta(this.#database, `last-end ${region} ${queue}`, String(row?.run))
   }
 
   /** Deletes the cars of closed runs, which need not be sent again. */
@@ -290,12 +299,6 @@ export class DetectorRuns {
       await this.#database.deleteInParts(sql, seq)
     }
     await this.#database.commit(() => this.#database.prepare('DELETE FROM runs WHERE seq = ?').run(seq))
-  }
-
-  #newestDone(matches: (settings: RunSettings) => boolean): DetectorRunRow | undefined {
-    return this.#rows("SELECT * FROM runs WHERE state = 'done' ORDER BY seq DESC").find(({ settings }) =>
-      matches(settings),
-    )
   }
 
   #rows(sql: string): DetectorRunRow[] {

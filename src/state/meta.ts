@@ -3,6 +3,7 @@ import type { StateDatabase } from './database.ts'
 /** Single values that a worker keeps between runs. Positions belong to one results bucket, whose name is empty for none. */
 export type MetaName =
   | 'rate-per-second'
+  | `last-end ${string} ${string}`
   | `exchange-cursor ${string}`
   | `published-position ${string}`
   | `once-baseline ${string}`

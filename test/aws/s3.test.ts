@@ -57,6 +57,20 @@ describe('listing', () => {
     expect(queries.map((query) => query.get('encoding-type'))).toEqual(['url', 'url', 'url'])
   })
 
+  test('a key that comes twice is taken once', async () => {
+    const twice = ({ query }: FakeRequest): Answer =>
+      query.get('continuation-token') === null
+        ? page(['1.jpg', '1.jpg', '2.jpg'], { truncated: true, token: 'more' })
+        : page(['2.jpg', '3.jpg'], { truncated: false })
+    expect((await listAll(twice)).keys).toEqual(all)
+  })
+
+  test('keys that are not in order, as in directory buckets, are a failure', async () => {
+    const { keys, failures } = await listAll(() => page(['2.jpg', '1.jpg'], { truncated: false }))
+    expect(keys).toEqual([])
+    expect(failures[0]).toBe('ListObjectsV2: the keys are not listed in order: 1.jpg after 2.jpg')
+  })
+
   test('a truncated page without keys goes on', async () => {
     const { keys, failures } = await listAll((request) => {
       if (request.query.get('continuation-token') !== 'to-2') return threePages(request)

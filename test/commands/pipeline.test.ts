@@ -100,6 +100,7 @@ describe('imgpipe plan', () => {
       new: 3,
       changed: 1,
       unchanged: 1,
+      repeated: 0,
       retried: 0,
       removed: 0,
       knownCars: 1,
@@ -108,6 +109,7 @@ describe('imgpipe plan', () => {
       dollars: { detectLabels: 0.004, detectText: 0.004 },
       ratePerSecond: 3,
       seconds: 2,
+      days: 1,
       unfinishedRun: null,
       unchangedSince: null,
     })

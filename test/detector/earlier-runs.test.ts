@@ -36,8 +36,8 @@ describe('nothing is new', () => {
     ['but something is to be asked', {}, { calls: 1 }, 1, 1, false],
     ['but a setting is another one', { label: 'Truck' }, {}, 1, 1, false],
     ['but every run asks anew', { reuseAnswers: false }, {}, 1, 1, false],
-  ])('%s', (_, change, plan, lastDone, lastSent, expected) => {
-    const runs = { lastDone: () => rowOf(lastDone), lastSent: () => rowOf(lastSent) }
+  ])('%s', (_, change, plan, lastDone, lastEnd, expected) => {
+    const runs = { lastDone: () => rowOf(lastDone), lastEnd: () => rowOf(lastEnd)?.run }
     const found = unchangedSince(runs, { ...settings, ...change }, { ...same, ...plan })
     expect(found?.run).toBe(expected ? 'run 1' : undefined)
   })
@@ -87,7 +87,7 @@ describe('an unfinished run', () => {
 
   test.each<[string, Parameters<typeof start>[0], boolean, RegExp]>([
     ['with other settings', { prefix: 'a/' }, false, /abandoning unfinished run run 1: .*different settings/],
-    ['that was not fresh, when all is asked again', {}, true, /different settings/],
+    ['that was not fresh, when all is asked again', {}, true, /every image is to be analysed again/],
   ])('%s is abandoned, even if nobody can be told', async (_, of, fresh, line) => {
     const { decide } = await start(of)
     const { resumed, state, lines } = await decide({ settings: runSettings, fresh })

@@ -2,7 +2,14 @@ import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
 import type { ListedObject, S3Images } from '../../src/aws/s3.ts'
 import type { KeptLabels } from '../../src/detector/labels.ts'
 import { ImageSetDigest, type Listing } from '../../src/detector/listing.ts'
-import { planLines, planOf, type RunPlan } from '../../src/detector/plan.ts'
+import {
+  estimatedTextCalls,
+  type PlanLimits,
+  planLines,
+  planOf,
+  type RunPlan,
+  type UsableAnswers,
+} from '../../src/detector/plan.ts'
 import { OutageLog } from '../../src/flow/outage-log.ts'
 import { type Answer, AnswerStore } from '../../src/state/answers.ts'
 import type { StateDatabase } from '../../src/state/database.ts'
@@ -84,10 +91,13 @@ function listingOf(bucket: Bucket, { prefix = '', maxImages = 0, pageSize = 2 } 
   }
 }
 
-function answered(key: string, etag: string, answer: Answer<KeptLabels>, minConfidence = 50): Promise<void> {
-  return database.commit(() =>
-    answers.put({ key, etag }, answer, { by: 'old', seq: 1, at: 0, minConfidence }),
-  )
+function answered(
+  key: string,
+  etag: string,
+  answer: Answer<KeptLabels>,
+  { minConfidence = 50, by = 'old' } = {},
+): Promise<void> {
+  return database.commit(() => answers.put({ key, etag }, answer, { by, seq: 1, at: 0, minConfidence }))
 }
 
 /** A finished run over a bucket, in which some keys failed. */
@@ -127,13 +137,13 @@ async function finished(bucket: Bucket, { failed = [] as string[], prefix = '' }
 
 function plan(
   bucket: Bucket,
-  change: Partial<typeof settings> & { pageSize?: number } = {},
+  change: Partial<typeof settings> & { pageSize?: number; usable?: UsableAnswers } = {},
 ): Promise<RunPlan> {
-  const { pageSize, ...changed } = change
+  const { pageSize, usable = 'any', ...changed } = change
   const all = { ...settings, ...changed }
   const { prefix, maxImages } = all
   const listing = listingOf(bucket, { prefix, maxImages, ...(pageSize && { pageSize }) })
-  return planOf(listing, { settings: all, answers, runs })
+  return planOf(listing, { settings: all, answers, runs, usable })
 }
 
 const nothing = {
@@ -141,9 +151,12 @@ const nothing = {
   new: 0,
   changed: 0,
   unchanged: 0,
+  repeated: 0,
   retried: 0,
   removed: 0,
+  known: 0,
   knownCars: 0,
+  newCars: 0,
   calls: 0,
   isSameSet: false,
 }
@@ -190,7 +203,9 @@ describe('the plan of a run', () => {
         changed: 1,
         unchanged: 3,
         removed: 3,
+        known: 3,
         knownCars: 1,
+        newCars: 1,
         calls: 2,
       })
     },
@@ -201,7 +216,7 @@ describe('the plan of a run', () => {
     for (const [key, etag] of Object.entries(bucket))
       if (key !== '3.txt') await answered(key, etag, labels(99))
     await finished(bucket)
-    const same = { ...nothing, images: 2, unchanged: 2, knownCars: 2, isSameSet: true }
+    const same = { ...nothing, images: 2, unchanged: 2, known: 2, knownCars: 2, isSameSet: true }
     expect(await plan(bucket)).toEqual(same)
     expect(await plan({ ...bucket, '3.txt': 'other', '4.txt': 'd' })).toEqual(same)
     expect((await plan({ ...bucket, '1.jpg': 'replaced' })).isSameSet).toBe(false)
@@ -244,10 +259,11 @@ describe('the plan of a run', () => {
     await answered('2.jpg', 'b', refusal)
     const bucket = { '1.jpg': 'a', '2.jpg': 'b' }
     expect(await plan(bucket, { minConfidence: 49 })).toMatchObject({
-      new: 1,
+      new: 0,
+      repeated: 1,
       unchanged: 1,
       calls: 1,
-      knownCars: 0,
+      knownCars: 1,
     })
   })
 
@@ -255,11 +271,24 @@ describe('the plan of a run', () => {
     await answered('1.jpg', 'a', labels(95))
     await answered('2.jpg', 'b', labels(95))
     const bucket = { '1.jpg': 'a', '2.jpg': 'replaced' }
-    expect(await plan(bucket, { reuseAnswers: false })).toMatchObject({
-      new: 1,
+    expect(await plan(bucket, { usable: 'none' })).toMatchObject({
+      new: 0,
+      repeated: 1,
       changed: 1,
       calls: 2,
-      knownCars: 0,
+      knownCars: 1,
+    })
+  })
+
+  it('that is resumed and asks about everything, repeats what other runs have asked', async () => {
+    await answered('1.jpg', 'a', labels(95), { by: 'run-9' })
+    await answered('2.jpg', 'b', labels(95))
+    const bucket = { '1.jpg': 'a', '2.jpg': 'b', '3.jpg': 'c' }
+    expect(await plan(bucket, { usable: { askedBy: 'run-9' } })).toMatchObject({
+      unchanged: 1,
+      repeated: 1,
+      new: 1,
+      calls: 2,
     })
   })
 
@@ -272,6 +301,7 @@ describe('the plan of a run', () => {
       images: 1,
       unchanged: 1,
       removed: 1,
+      known: 1,
       knownCars: 1,
       isSameSet: true,
     })
@@ -292,20 +322,63 @@ describe('the plan of a run', () => {
   })
 })
 
+describe('the calls of the reader', () => {
+  const textCalls = async (...of: Parameters<typeof plan>) => estimatedTextCalls(await plan(...of))
+  const bucket = { '1.jpg': 'a', '2.jpg': 'b' }
+  beforeEach(async () => {
+    await answered('1.jpg', 'a', labels(95))
+    await answered('2.jpg', 'b', labels(85))
+    await finished(bucket)
+  })
+
+  it('are none when nothing changes', async () => {
+    expect(await textCalls(bucket)).toBe(0)
+  })
+
+  test.each([
+    ['a lower threshold', { minConfidence: 80 }, 1],
+    ['a higher threshold', { minConfidence: 96 }, 0],
+    ['another label', { label: 'Tree' }, 0],
+    ['a label that others have too', { label: 'Tree', minConfidence: 60 }, 0],
+  ])('are about images that the last run did not send: %s', async (_, change, before) => {
+    // The label Tree is above every threshold: what the last run sent depends on Car.
+    const expected = 'label' in change ? 1 : before
+    expect(await textCalls(bucket, change)).toBe(expected)
+  })
+
+  it('are as many for new images as show a car among the known ones', async () => {
+    const more = { ...bucket, '3.jpg': 'c', '4.jpg': 'd', '5.jpg': 'e', '6.jpg': 'f' }
+    expect(await textCalls(more)).toBe(2)
+  })
+
+  it('are about cars that a later run has found and not brought to its end', async () => {
+    await answered('3.jpg', 'c', labels(95), { by: 'run-9' })
+    expect(await textCalls({ ...bucket, '3.jpg': 'c' })).toBe(1)
+  })
+
+  it('are about every car again when all is asked again', async () => {
+    expect(await textCalls(bucket, { usable: 'none' })).toBe(1)
+  })
+})
+
 describe('the plan in words', () => {
   const some = { ...nothing, images: 1_000, new: 900, changed: 10, unchanged: 90, removed: 3, calls: 910 }
-  test.each([
-    [
-      some,
-      0,
-      [
-        'plan: 1000 images: 900 new, 10 changed, 90 unchanged, 3 removed',
-        /^plan: 910 DetectLabels calls, [^,]*$/,
-      ],
-    ],
-    [{ ...some, retried: 5 }, 0, [/3 removed, 5 failed before$/, /910/]],
-    [some, 49.96, [/1000/, /, about 19 s at 50\.0\/s$/]],
-  ])('%#', (given, perSecond, expected) => {
-    for (const [n, line] of planLines(given, perSecond).entries()) expect(line).toMatch(expected[n] ?? '')
+  const limits = { ratePerSecond: 0, maxCallsPerDay: 0, callsLeftToday: 0 }
+  const first = /^plan: 1000 images: 900 new, 10 changed, 90 unchanged, 3 removed$/
+  const second = /^plan: 910 DetectLabels calls, [^,]*$/
+  const limit = (left: number, days: number) =>
+    new RegExp(`at most 500 calls a day .*, ${left} of them left today: the run takes ${days} days$`)
+
+  test.each<[Partial<RunPlan>, Partial<PlanLimits>, RegExp[]]>([
+    [{}, {}, [first, second]],
+    [{ retried: 5 }, {}, [/3 removed, 5 failed before$/, second]],
+    [{ repeated: 5 }, {}, [/3 removed, 5 to analyse again$/, second]],
+    [{}, { ratePerSecond: 49.96 }, [first, /, about 19 s at 50\.0\/s$/]],
+    [{}, { maxCallsPerDay: 500, callsLeftToday: 500 }, [first, second, limit(500, 2)]],
+    [{}, { maxCallsPerDay: 500, callsLeftToday: 0 }, [first, second, limit(0, 3)]],
+    [{}, { maxCallsPerDay: 1000, callsLeftToday: 910 }, [first, second]],
+  ])('%#', (change, limited, expected) => {
+    const lines = planLines({ ...some, ...change }, { ...limits, ...limited })
+    expect(lines).toEqual(expected.map((line) => expect.stringMatching(line)))
   })
 })

@@ -288,6 +288,14 @@ describe('a message about an image', () => {
     expect(log.warn).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/the bucket "other".*is "bucket"/))
   })
 
+  it('of another bucket, whose run was given up, is deleted like any other', async () => {
+    const handler = create()
+    await receive(handler, endOf(1, { bucket: 'other', abandoned: 'yes' }))
+    await receive(handler, image(1, { bucket: 'other' }))
+    expect(deleted).toHaveLength(2)
+    expect(runs.get(run)?.state).toBe('abandoned')
+  })
+
   it('says that no earlier answers are to be used', async () => {
     await receive(create(), image(1, { fresh: 'yes' }))
     await receive(create({ reuseAnswers: false }), image(2))
@@ -396,7 +404,7 @@ describe('an end message', () => {
   })
 
   it('is recorded and then deleted', async () => {
-    const received = endOf(3, { failures: '[["x","gone"]]' })
+    const received = endOf(3, { failures: '[["x","gone"]]', bucket: 'bucket', label: 'Truck' })
     await receive(create(), received)
     expect(runs.get(run)?.end).toEqual({
       count: 3,
@@ -404,8 +412,16 @@ describe('an end message', () => {
       failed: 1,
       failures: [{ key: 'x', reason: 'gone' }],
       abandoned: false,
+      label: 'Truck',
     })
     expect(deleted).toEqual([received.ReceiptHandle])
+  })
+
+  it('of a run over another bucket is left in the queue: nothing is published', async () => {
+    await receive(create(), endOf(0, { bucket: 'other' }))
+    await held.release()
+    expect([deleted, released]).toEqual([[], []])
+    expect(runs.get(run)).toBeUndefined()
   })
 
   it('that contradicts the first one is left in the queue', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, test } from 'vitest'
-import { Failure, type FailureKind } from '../../src/flow/failure.ts'
+import { AwsError, classify } from '../../src/aws/errors.ts'
 import { CallTally, DailyCalls, DailyLimitReached } from '../../src/state/calls.ts'
 import type { StateDatabase } from '../../src/state/database.ts'
 import { Script } from './script.ts'
@@ -197,7 +197,8 @@ describe('a new day', () => {
   it('keeps its own reservations when a call of the day before is given back', async () => {
     now = Date.parse('2026-11-22T23:59:59Z')
     const calls = callsOf(10)
-    const throttled = new Failure('throttled', 'DetectLabels', 'slower')
+    const context = { service: 'rekognition', operation: 'DetectLabels' } as const
+    const throttled = new AwsError('throttled', 'slower', context)
     const { promise, reject } = Promise.withResolvers<void>()
     const late = calls.reserved('DetectLabels', () => promise)
     late.catch(() => undefined)
@@ -215,18 +216,25 @@ describe('a new day', () => {
 })
 
 describe('a reservation is given back', () => {
-  test.each<[FailureKind, number]>([
-    ['throttled', 0],
-    ['denied', 0],
-    ['credentials', 0],
-    ['host', 0],
-    ['transient', 1],
-    ['timeout', 1],
-    ['subject', 1],
-    ['unreadable', 1],
-  ])('only when the call was certainly not billed: %s', async (kind, reserved) => {
+  const answer = (statusCode: number) => ({ $response: { statusCode, headers: {} } })
+  const connection = (code: string) => Object.assign(new Error('no connection'), { code })
+  const code = (name: string) => ({ ...answer(400), $fault: 'client', name })
+
+  test.each<[string, object, number]>([
+    ['throttled', code('ThrottlingException'), 0],
+    ['denied', code('AccessDeniedException'), 0],
+    ['credentials that expired', code('ExpiredTokenException'), 0],
+    ['this host', connection('EMFILE'), 0],
+    ['a page that is not from AWS', answer(503), 0],
+    ['no connection', connection('ECONNREFUSED'), 0],
+    ['a connection that broke', connection('ECONNRESET'), 1],
+    ['an incomplete answer', answer(200), 1],
+    ['a timeout', Object.assign(new Error('timeout'), { name: 'TimeoutError' }), 1],
+    ['an image that was refused', code('InvalidImageFormatException'), 1],
+    ['an object that cannot be read', code('InvalidS3ObjectException'), 1],
+  ])('only when the call was certainly not billed: %s', async (_, error, reserved) => {
     const calls = callsOf(1)
-    const failure = new Failure(kind, 'DetectLabels', 'failed')
+    const failure = classify(error, { service: 'rekognition', operation: 'DetectLabels' })
     await expect(calls.reserved('DetectLabels', () => Promise.reject(failure))).rejects.toBe(failure)
     expect(rows()).toMatchObject([{ reserved }])
     expect(calls.isExhausted).toBe(reserved === 1)

@@ -136,14 +136,25 @@ describe('the last finished run', () => {
     expect(runs.lastDone(settings)?.run).toBe('b')
   })
 
-  it('that a queue has got is the newest one over any part of any bucket', async () => {
-    expect(runs.lastSent(settings)).toBeUndefined()
+  it('whose end a queue has got is the newest one over any part of any bucket', async () => {
+    expect(runs.lastEnd(settings)).toBeUndefined()
     await finish('a')
     await finish('b', 'done', { bucket: 'other', prefix: 'x/' })
     await finish('other queue', 'done', { queue: 'other' })
     await finish('other region', 'done', { region: 'us-east-1' })
     await finish('abandoned', 'abandoned')
-    expect(runs.lastSent(settings)?.run).toBe('b')
+    expect(runs.lastEnd(settings)).toBe('b')
+  })
+
+  it('is also one that was abandoned, or deleted, after its end may have been sent', async () => {
+    await finish('a')
+    const { seq } = await begin('b')
+    await database.commit(() => runs.setState(seq, 'ended'))
+    expect(runs.lastEnd(settings)).toBe('b')
+    await database.commit(() => runs.setState(seq, 'abandoned'))
+    await runs.delete(seq)
+    await reopen()
+    expect(runs.lastEnd(settings)).toBe('b')
   })
 })
 
