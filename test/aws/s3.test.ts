@@ -229,6 +229,18 @@ describe('HEAD of an object', () => {
     await expect(head).rejects.toMatchObject({ message })
   })
 
+  test.each<[string, Answer, number]>([
+    ['a range', { status: 206, headers: { ...fromS3, 'content-range': 'bytes 0-0/7' }, body: 'x' }, 7],
+    ['an empty object', s3Error(416, 'InvalidRange'), 0],
+  ])('a size that a proxy has left out is that of %s', async (_, get, size) => {
+    const chunked = { ...fromS3, 'transfer-encoding': 'chunked' }
+    await using fake = await FakeService.start(({ method }) =>
+      method === 'HEAD' ? (response) => response.writeHead(200, chunked).end() : get,
+    )
+    const head = await new S3Images(fake.clients.s3, noShutdown).head(bucket, 'k')
+    expect(head).toMatchObject({ size, etag })
+  })
+
   test('an answer without an ETag is not from S3', async () => {
     await using fake = await FakeService.start(() => ({ headers: { ...ids, 'content-length': '7' } }))
     const head = new S3Images(fake.clients.s3, noShutdown).head(bucket, 'k')

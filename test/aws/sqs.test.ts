@@ -157,6 +157,8 @@ describe('receive', () => {
       true,
     ],
     ['nothing, with a request ID', { headers: { 'x-amzn-requestid': 'R1' } }, 0, true],
+    ['an empty list of messages', withoutId('{"Messages":[]}'), 0, true],
+    ['JSON of something else', withoutId('{"message":"ok"}'), 0, false],
     ['nothing', withoutId(''), 0, false],
     ['nothing, in chunks', (response) => response.writeHead(200, noRequestId).end(), 0, false],
   ])('%s', async (_name, answer, count, confirmed) => {
