@@ -21,7 +21,7 @@ install_by_apt() {
       needed+=("$name")
   done
   ((${#needed[@]} == 0)) && return 0
-  run_quietly update_package_lists || die 'apt-get could not update the package lists; its output is above.'
+  update_package_lists || die 'apt-get could not update the package lists; its output is above.'
   run_quietly env DEBIAN_FRONTEND=noninteractive \
     apt-get "${options[@]}" install --yes --no-install-recommends "${needed[@]}" ||
     die "apt-get could not install ${needed[*]}; its output is above."
@@ -30,11 +30,14 @@ install_by_apt() {
 # The lock of the package lists is the one that DPkg::Lock::Timeout does not wait for.
 update_package_lists() {
   local output waited=0
+  printf '    $ apt-get update\n'
+  [[ $dry_run == no ]] || return 0
   until output=$(LC_ALL=C apt-get -o "DPkg::Lock::Timeout=$lock_seconds" update 2>&1); do
     if [[ $output != *'Could not get lock'* ]] || ((waited >= lock_seconds)); then
-      printf '%s\n' "$output"
+      printf '%s\n' "$output" >&2
       return 1
     fi
+    ((waited > 0)) || note 'another package manager holds the lock of the package lists: waiting'
     sleep "$lock_poll_seconds"
     waited=$((waited + lock_poll_seconds))
   done

@@ -19,8 +19,8 @@ check_role_change() {
 units_of_other_role() {
   local unit
   {
-    units_in_state active,activating 'imgpipe-*'
-    enabled_units
+    units_in_state active,activating 'imgpipe-detector*' 'imgpipe-reader*'
+    enabled_units | grep --extended-regexp '^imgpipe-(detector|reader)' || true
   } | sort --unique | while read -r unit; do
     is_of_role "$unit" || printf '%s\n' "$unit"
   done

@@ -22,7 +22,7 @@ configured_pipelines() {
   {
     enabled_units
     units_in_state active,activating 'imgpipe-*@*.service'
-  } | sed --quiet 's/^imgpipe-[a-z-]*@\(.\+\)\.service$/\1/p' | sort --unique
+  } | sed --quiet --regexp-extended 's/^imgpipe-(detector|detector-resume|reader)@(.+)\.service$/\2/p' | sort --unique
 }
 
 validate_settings() {
@@ -55,7 +55,7 @@ switch_release() {
 
 # After a rollback there is no version to roll back to: the one that was left is known to be unwanted.
 remember_release_before() {
-  if [[ -n ${IMGPIPE_ROLLBACK:-} ]]; then
+  if [[ -n ${INSTALL_ROLLBACK:-} ]]; then
     point_link "$before" "$rolled_back"
     remove "$previous"
   else
@@ -97,7 +97,7 @@ roll_back() {
   local options=(--role "$role")
   [[ $dry_run == no ]] || options+=(--dry-run)
   step "From ${in_use##*/} to ${target##*/}, by its own installer"
-  [[ -n $wanted_release ]] || export IMGPIPE_ROLLBACK=yes
+  [[ -n $wanted_release ]] || export INSTALL_ROLLBACK=yes
   exec "$target/deploy/install.sh" "${options[@]}"
 }
 

@@ -18,7 +18,7 @@ function enabled(): string[] {
 
 test('another role is refused, with what it would stop', () => {
   installed('--role', 'reader')
-  host.sh('systemctl enable imgpipe-reader@second.service')
+  host.sh('systemctl enable imgpipe-reader@second.service imgpipe-credentials.path')
   host.calls()
   const { status, text } = host.install('--role', 'detector')
   expect(status).toBe(64)

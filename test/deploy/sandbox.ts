@@ -112,7 +112,7 @@ check_host() { missing=(); check_source; check_volume; stop_if_missing; }
 check_rights() { :; }
 ensure_node() { node=${this.#commands}/node-24 npm=(npm); }
 # The installer of another release begins as another process, in which these lines would be missing.
-exec() { if [[ \${1:-} == */install.sh ]]; then printf 'exec %s rollback=%s\\n' "$*" "\${IMGPIPE_ROLLBACK:-no}"; exit; else builtin exec "$@"; fi; }
+exec() { if [[ \${1:-} == */install.sh ]]; then printf 'exec %s rollback=%s\\n' "$*" "\${INSTALL_ROLLBACK:-no}"; exit; else builtin exec "$@"; fi; }
 ${script}`
     const { status, stdout, stderr } = spawnSync('bash', ['-c', driver], {
       encoding: 'utf8',

@@ -77,6 +77,12 @@ describe('the settings before an upgrade', () => {
     expect(text).toMatch(/settings of the pipeline "second"/)
   })
 
+  test('units that are no pipelines do not count', () => {
+    installedHost()
+    host.write('state/imgpipe-failure@imgpipe-reader.service.service', 'active')
+    installed()
+  })
+
   test('the environment of the units counts', () => {
     installedHost()
     host.write('etc/imgpipe/imgpipe.env', 'IMGPIPE_LABEL=typo\n')
@@ -148,7 +154,7 @@ describe('old releases', () => {
 describe('--rollback', () => {
   /** Rolls back as the installer of the older release does. */
   function rollBack(target: string): void {
-    const { status, text } = host.installerOf(target, 'IMGPIPE_ROLLBACK=yes main --role both')
+    const { status, text } = host.installerOf(target, 'INSTALL_ROLLBACK=yes main --role both')
     expect(status, text).toBe(0)
   }
 

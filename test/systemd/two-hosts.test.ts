@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestCloud } from './support/cloud.ts'
 import { until } from './support/command.ts'
-import { configure, copyProject, giveCredentials, install } from './support/host.ts'
+import { checkout, configure, copyProject, giveCredentials, install } from './support/host.ts'
 import { Machine } from './support/machine.ts'
 
 /**
@@ -47,6 +47,23 @@ describe('a first installation', () => {
     await giveCredentials(a, 'FIRST')
     expect(await a.property('imgpipe-detector.timer', 'UnitFileState')).toBe('disabled')
     expect(await a.property('imgpipe-reader.service', 'LoadState')).toBe('not-found')
+  })
+
+  test('a dry run needs no root', async () => {
+    const text = await b.asVisitor(
+      'PATH=/usr/local/bin:/usr/bin:/bin /opt/imgpipe/current/deploy/install.sh --dry-run',
+    )
+    expect(text).toMatch(/already built and working[\s\S]*nothing was changed/)
+  })
+
+  test('another role is refused, and the reader keeps running', async () => {
+    const reader = await b.property('imgpipe-reader', 'MainPID')
+    const { status, stderr } = await install(b, '--role detector')
+    expect([status, stderr]).toEqual([
+      64,
+      expect.stringMatching(/removes imgpipe-reader.service. Add --change-role/),
+    ])
+    expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
   })
 
   test('the units are exposed by 1.1 at most, and systemd has nothing to complain of', async () => {
@@ -103,14 +120,35 @@ describe('runs', () => {
     expect(await b.property('imgpipe-reader', 'MainPID')).not.toBe(killed)
   })
 
-  test('the timer starts runs by itself', async () => {
+  test('the timer starts runs by itself, but none because it is enabled', async () => {
     const lines = await cloud.upload('timed/', 6)
     await look('timed/')
-    const soon = '[Timer]\nOnBootSec=\nOnActiveSec=1s\nRandomizedDelaySec=0\n'
+    await a.sh('systemctl enable --now imgpipe-detector.timer')
+    expect(await a.property('imgpipe-detector.timer', 'LastTriggerUSec')).toBe('')
+    expect(await a.property('imgpipe-detector', 'ActiveState')).toBe('inactive')
+    const soon = '[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\n'
     await a.write('/etc/systemd/system/imgpipe-detector.timer.d/soon.conf', soon)
-    await a.sh('systemctl daemon-reload && systemctl enable --now imgpipe-detector.timer')
+    await a.sh('systemctl daemon-reload && systemctl restart imgpipe-detector.timer')
     expect(await resultsOf('timed/')).toEqual(lines)
     await a.sh('systemctl disable --now imgpipe-detector.timer')
+  })
+
+  test('a run that a reboot interrupts is resumed if that is enabled, and only then', async () => {
+    const lines = await cloud.upload('rebooted/', 24)
+    await look('rebooted/', { maxRequestsPerSecond: 2 })
+    await a.sh('systemctl start --no-block imgpipe-detector')
+    await firstOutcomeOf('rebooted/')
+    await a.reboot()
+    expect(await a.property('imgpipe-detector', 'ActiveState')).toBe('inactive')
+    await a.sh('systemctl enable imgpipe-detector-resume')
+    await a.reboot()
+    expect(await resultsOf('rebooted/')).toEqual(lines)
+    await until('the detector has ended', async () => {
+      return (await a.property('imgpipe-detector', 'ActiveState')) === 'inactive'
+    })
+    await a.sh('systemctl start imgpipe-detector-resume')
+    expect(await a.property('imgpipe-detector-resume', 'Result')).toBe('exec-condition')
+    await a.sh('systemctl disable imgpipe-detector-resume')
   })
 
   test('a further pipeline has its own settings, queue and results', async () => {
@@ -159,6 +197,54 @@ describe('what goes wrong', () => {
     await b.sh('rm -r /etc/systemd/system/imgpipe-reader.service.d && systemctl daemon-reload')
   })
 
+  test('settings that the new release does not know are refused before an upgrade; the reader keeps running', async () => {
+    const reader = await b.property('imgpipe-reader', 'MainPID')
+    const release = await b.sh('readlink /opt/imgpipe/current')
+    await b.sh(`echo '// another version' >>${checkout}/src/cli.ts`)
+    for (const [file, content] of [
+      ['imgpipe.json', JSON.stringify({ ...cloud.names, minConfidance: 90 })],
+      ['imgpipe.env', 'IMGPIPE_MIN_CONFIDANCE=90\n'],
+    ] as const) {
+      const valid = await b.read(`/etc/imgpipe/${file}`)
+      await b.write(`/etc/imgpipe/${file}`, content)
+      const { status, stderr } = await install(b)
+      expect(status).toBe(1)
+      expect(stderr).toMatch(/is not a setting: did you mean/)
+      expect(stderr).toMatch(/nothing was switched/)
+      await b.write(`/etc/imgpipe/${file}`, valid)
+    }
+    expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
+    expect(await b.sh('readlink /opt/imgpipe/current')).toBe(release)
+  })
+
+  test('a unit that fails calls the program of the operator, if the example is installed', async () => {
+    const examples = '/opt/imgpipe/current/deploy/systemd/examples'
+    const units = '/etc/systemd/system'
+    await a.sh(`install -D -m 0644 ${examples}/on-failure.conf ${units}/imgpipe-detector.service.d/on-failure.conf
+      install -m 0644 ${examples}/imgpipe-failure@.service ${units}/`)
+    const hook = `echo "$1 $MONITOR_EXIT_STATUS"; journalctl --output=cat _SYSTEMD_INVOCATION_ID=$MONITOR_INVOCATION_ID`
+    await a.write('/etc/imgpipe/on-failure', `#!/bin/sh\n${hook}\n`, '0755')
+    await a.sh('systemctl daemon-reload')
+    await look('first/', { minConfidence: 900 })
+    expect((await a.try('systemctl start imgpipe-detector')).status).toBe(1)
+    const unit = 'imgpipe-failure@imgpipe-detector.service.service'
+    const log = await until('the program was called', async () => {
+      const text = await a.sh(`journalctl --no-pager --output=cat --unit=${unit}`)
+      return /minConfidence/.test(text) && text
+    })
+    expect(log).toMatch(/^imgpipe-detector.service 78$/m)
+    await a.sh(`rm -r ${units}/imgpipe-detector.service.d ${units}/imgpipe-failure@.service /etc/imgpipe/on-failure
+      systemctl daemon-reload`)
+  })
+
+  test('what Node itself says when it ends is a warning in the log', async () => {
+    await a.write('/etc/imgpipe/imgpipe.env', 'NODE_OPTIONS=--require=/no/such/file\n')
+    expect((await a.try('systemctl start imgpipe-detector')).status).toBe(1)
+    const warnings =
+      'journalctl --no-pager --output=cat --priority=warning --unit=imgpipe-detector --lines=20'
+    expect(await a.sh(warnings)).toMatch(/Cannot find module '\/no\/such\/file'/)
+  })
+
   test('wrong settings stop both workers with 78 and one sentence, and nothing tries again', async () => {
     await configure(b, cloud, { minConfidence: 900 })
     await look('first/', { minConfidence: 900 })
@@ -169,8 +255,8 @@ describe('what goes wrong', () => {
       expect((await machine.try(`systemctl restart ${unit}`)).status).toBe(1)
       expect(await machine.property(unit, 'ExecMainStatus')).toBe('78')
       expect(await machine.property(unit, 'SubState')).toBe('failed')
-      const said = await machine.sh(`journalctl --no-pager --output=cat --identifier=${unit} --lines=3`)
-      expect(said).toMatch(/minConfidence/)
+      const warnings = `journalctl --no-pager --output=cat --priority=warning --unit=${unit} --lines=3`
+      expect(await machine.sh(warnings)).toMatch(/minConfidence/)
     }
     expect(await b.property('imgpipe-reader', 'NRestarts')).toBe('0')
   })

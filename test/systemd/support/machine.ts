@@ -49,6 +49,17 @@ export class Machine {
     })
   }
 
+  /** Restarts the host: everything but its files is new. */
+  async reboot(): Promise<void> {
+    const before = this.#init
+    await this.try('systemctl reboot')
+    await until(`${this.name} has shut down`, async () => {
+      const { stdout } = await run('pgrep', ['--parent', String(this.#container.pid)])
+      return !stdout.split('\n').includes(String(before))
+    })
+    await this.#booted()
+  }
+
   /** Runs a shell script as root, whatever comes of it. */
   try(script: string): Promise<Outcome> {
     return run('nsenter', this.#inside(script))
