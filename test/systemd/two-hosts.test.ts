@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { TestCloud } from './support/cloud.ts'
 import { until } from './support/command.ts'
-import { checkout, configure, copyProject, giveCredentials, install } from './support/host.ts'
+import { configure, copyProject, giveCredentials, install } from './support/host.ts'
 import { Machine } from './support/machine.ts'
+import { firstOutcomeOf, resultsOf } from './support/results.ts'
 
 /**
  * Two hosts with nothing in common but the cloud: A finds the cars, B reads the texts. The tests are days of
@@ -49,23 +50,6 @@ describe('a first installation', () => {
     expect(await a.property('imgpipe-reader.service', 'LoadState')).toBe('not-found')
   })
 
-  test('a dry run needs no root', async () => {
-    const text = await b.asVisitor(
-      'PATH=/usr/local/bin:/usr/bin:/bin /opt/imgpipe/current/deploy/install.sh --dry-run',
-    )
-    expect(text).toMatch(/already built and working[\s\S]*nothing was changed/)
-  })
-
-  test('another role is refused, and the reader keeps running', async () => {
-    const reader = await b.property('imgpipe-reader', 'MainPID')
-    const { status, stderr } = await install(b, '--role detector')
-    expect([status, stderr]).toEqual([
-      64,
-      expect.stringMatching(/removes imgpipe-reader.service. Add --change-role/),
-    ])
-    expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
-  })
-
   test('the units are exposed by 1.1 at most, and systemd has nothing to complain of', async () => {
     for (const [machine, unit] of [
       [a, 'imgpipe-detector'],
@@ -84,7 +68,7 @@ describe('runs', () => {
     const lines = await cloud.upload('first/', 12)
     await look('first/')
     await a.sh('systemctl start imgpipe-detector')
-    expect(await resultsOf('first/')).toEqual(lines)
+    expect(await resultsOf(b, 'first/')).toEqual(lines)
 
     const warnings = `journalctl --quiet --no-pager --output=cat --priority=warning --since=@${begin}`
     expect(await a.sh(`${warnings} --unit=imgpipe-detector`)).toBe('')
@@ -104,7 +88,7 @@ describe('runs', () => {
     expect(await a.property('imgpipe-detector', 'ExecMainStatus')).toBe('75')
 
     await a.sh('systemctl start imgpipe-detector')
-    expect(await resultsOf('stopped/')).toEqual(lines)
+    expect(await resultsOf(b, 'stopped/')).toEqual(lines)
   })
 
   test('kill -9 of the reader in the middle of a run: systemd brings it back, nothing is lost or doubled', async () => {
@@ -114,9 +98,9 @@ describe('runs', () => {
     const killed = await b.property('imgpipe-reader', 'MainPID')
     await look('killed/')
     await a.sh('systemctl start --no-block imgpipe-detector')
-    await firstOutcomeOf('killed/')
+    await firstOutcomeOf(b, 'killed/')
     await b.sh(`kill -9 ${killed}`)
-    expect(await resultsOf('killed/')).toEqual(lines)
+    expect(await resultsOf(b, 'killed/')).toEqual(lines)
     expect(await b.property('imgpipe-reader', 'MainPID')).not.toBe(killed)
   })
 
@@ -129,26 +113,8 @@ describe('runs', () => {
     const soon = '[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\n'
     await a.write('/etc/systemd/system/imgpipe-detector.timer.d/soon.conf', soon)
     await a.sh('systemctl daemon-reload && systemctl restart imgpipe-detector.timer')
-    expect(await resultsOf('timed/')).toEqual(lines)
+    expect(await resultsOf(b, 'timed/')).toEqual(lines)
     await a.sh('systemctl disable --now imgpipe-detector.timer')
-  })
-
-  test('a run that a reboot interrupts is resumed if that is enabled, and only then', async () => {
-    const lines = await cloud.upload('rebooted/', 24)
-    await look('rebooted/', { maxRequestsPerSecond: 2 })
-    await a.sh('systemctl start --no-block imgpipe-detector')
-    await firstOutcomeOf('rebooted/')
-    await a.reboot()
-    expect(await a.property('imgpipe-detector', 'ActiveState')).toBe('inactive')
-    await a.sh('systemctl enable imgpipe-detector-resume')
-    await a.reboot()
-    expect(await resultsOf('rebooted/')).toEqual(lines)
-    await until('the detector has ended', async () => {
-      return (await a.property('imgpipe-detector', 'ActiveState')) === 'inactive'
-    })
-    await a.sh('systemctl start imgpipe-detector-resume')
-    expect(await a.property('imgpipe-detector-resume', 'Result')).toBe('exec-condition')
-    await a.sh('systemctl disable imgpipe-detector-resume')
   })
 
   test('a further pipeline has its own settings, queue and results', async () => {
@@ -160,7 +126,7 @@ describe('runs', () => {
     ])
     await b.sh('systemctl start imgpipe-reader@second')
     await a.sh('systemctl start imgpipe-detector@second')
-    expect(await resultsOf('second/', '/var/lib/imgpipe/second')).toEqual(lines)
+    expect(await resultsOf(b, 'second/', '/var/lib/imgpipe/second')).toEqual(lines)
     await b.sh('systemctl stop imgpipe-reader@second')
   })
 })
@@ -172,13 +138,13 @@ describe('what goes wrong', () => {
     await giveCredentials(a, 'LASTING')
     await look('expired/')
     await a.sh('systemctl start --no-block imgpipe-detector')
-    await firstOutcomeOf('expired/')
+    await firstOutcomeOf(b, 'expired/')
     cloud.gate.expire('FIRST')
     await until('the status tells of the keys', async () =>
       /waiting for new credentials/.test(await b.property('imgpipe-reader', 'StatusText')),
     )
     await giveCredentials(b, 'SECOND')
-    expect(await resultsOf('expired/')).toEqual(lines)
+    expect(await resultsOf(b, 'expired/')).toEqual(lines)
     expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
     expect(cloud.gate.seen('SECOND')).toBeGreaterThan(0)
   })
@@ -195,54 +161,6 @@ describe('what goes wrong', () => {
     })
     expect(await b.sh('journalctl --no-pager --unit=imgpipe-reader')).toMatch(/Watchdog timeout/)
     await b.sh('rm -r /etc/systemd/system/imgpipe-reader.service.d && systemctl daemon-reload')
-  })
-
-  test('settings that the new release does not know are refused before an upgrade; the reader keeps running', async () => {
-    const reader = await b.property('imgpipe-reader', 'MainPID')
-    const release = await b.sh('readlink /opt/imgpipe/current')
-    await b.sh(`echo '// another version' >>${checkout}/src/cli.ts`)
-    for (const [file, content] of [
-      ['imgpipe.json', JSON.stringify({ ...cloud.names, minConfidance: 90 })],
-      ['imgpipe.env', 'IMGPIPE_MIN_CONFIDANCE=90\n'],
-    ] as const) {
-      const valid = await b.read(`/etc/imgpipe/${file}`)
-      await b.write(`/etc/imgpipe/${file}`, content)
-      const { status, stderr } = await install(b)
-      expect(status).toBe(1)
-      expect(stderr).toMatch(/is not a setting: did you mean/)
-      expect(stderr).toMatch(/nothing was switched/)
-      await b.write(`/etc/imgpipe/${file}`, valid)
-    }
-    expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
-    expect(await b.sh('readlink /opt/imgpipe/current')).toBe(release)
-  })
-
-  test('a unit that fails calls the program of the operator, if the example is installed', async () => {
-    const examples = '/opt/imgpipe/current/deploy/systemd/examples'
-    const units = '/etc/systemd/system'
-    await a.sh(`install -D -m 0644 ${examples}/on-failure.conf ${units}/imgpipe-detector.service.d/on-failure.conf
-      install -m 0644 ${examples}/imgpipe-failure@.service ${units}/`)
-    const hook = `echo "$1 $MONITOR_EXIT_STATUS"; journalctl --output=cat _SYSTEMD_INVOCATION_ID=$MONITOR_INVOCATION_ID`
-    await a.write('/etc/imgpipe/on-failure', `#!/bin/sh\n${hook}\n`, '0755')
-    await a.sh('systemctl daemon-reload')
-    await look('first/', { minConfidence: 900 })
-    expect((await a.try('systemctl start imgpipe-detector')).status).toBe(1)
-    const unit = 'imgpipe-failure@imgpipe-detector.service.service'
-    const log = await until('the program was called', async () => {
-      const text = await a.sh(`journalctl --no-pager --output=cat --unit=${unit}`)
-      return /minConfidence/.test(text) && text
-    })
-    expect(log).toMatch(/^imgpipe-detector.service 78$/m)
-    await a.sh(`rm -r ${units}/imgpipe-detector.service.d ${units}/imgpipe-failure@.service /etc/imgpipe/on-failure
-      systemctl daemon-reload`)
-  })
-
-  test('what Node itself says when it ends is a warning in the log', async () => {
-    await a.write('/etc/imgpipe/imgpipe.env', 'NODE_OPTIONS=--require=/no/such/file\n')
-    expect((await a.try('systemctl start imgpipe-detector')).status).toBe(1)
-    const warnings =
-      'journalctl --no-pager --output=cat --priority=warning --unit=imgpipe-detector --lines=20'
-    expect(await a.sh(warnings)).toMatch(/Cannot find module '\/no\/such\/file'/)
   })
 
   test('wrong settings stop both workers with 78 and one sentence, and nothing tries again', async () => {
@@ -267,30 +185,11 @@ describe('what goes wrong', () => {
     const lines = await cloud.upload('right/', 6)
     await look('right/')
     await a.sh('systemctl start imgpipe-detector')
-    expect(await resultsOf('right/')).toEqual(lines)
+    expect(await resultsOf(b, 'right/')).toEqual(lines)
   })
 })
 
 /** Lets A look at this prefix from the next start on. */
 function look(prefix: string, settings: object = {}): Promise<void> {
   return configure(a, cloud, { prefix, ...settings })
-}
-
-/** Waits until B has written down the first outcome of a run over this prefix. */
-function firstOutcomeOf(prefix: string): Promise<boolean> {
-  return until(`an outcome of ${prefix}`, async () => {
-    const query = `new (require("node:sqlite").DatabaseSync)("/var/lib/imgpipe/reader.sqlite", { readOnly: true })
-      .prepare("SELECT 1 FROM outcomes WHERE key LIKE ?").get("${prefix}%") ?? process.exit(1)`
-    const { status } = await b.try(`/opt/imgpipe/current/bin/node --eval '${query}'`)
-    return status === 0
-  })
-}
-
-/** Waits until B has published a run over this prefix. @returns its lines, as somebody without rights reads them */
-function resultsOf(prefix: string, folder = '/var/lib/imgpipe'): Promise<string[]> {
-  return until(`results of ${prefix}`, async () => {
-    const { status } = await b.try(`grep --quiet '^${prefix}' ${folder}/results.txt`)
-    if (status !== 0) return undefined
-    return (await b.asVisitor(`cat ${folder}/results.txt`)).trimEnd().split('\n')
-  })
 }
