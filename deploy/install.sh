@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Installs imgpipe on this host: Amazon Linux 2023 or Debian 12. --help describes the options.
 #
-# The order: check everything and report all that is missing; then what disturbs nobody (packages, Node, the new release
-# beside the old one, tested, and its check of the settings); only then the switch, which is atomic and is undone if the
-# reader does not become ready in the new release.
+# The order: check everything and report all that is missing; then what does not affect the version in use (packages, Node,
+# the new release beside the old one, its tests, its check of the settings); only then the switch, which is atomic and is
+# undone if the reader does not become ready in the new release.
 
 # "sh install.sh" starts another shell, or bash without what it has beyond POSIX.
 # shellcheck disable=SC3028,SC3040 # these lines are for the other shell

@@ -1,7 +1,7 @@
 # --uninstall removes the program and keeps settings and results; --purge removes those too.
 # shellcheck shell=bash disable=SC2034,SC2154 # one program in several files: they share variables
 
-# Nobody deletes a volume by a word: its content may be the only copy of results that were paid for.
+# The content of a volume may be the only copy of results that were paid for: deleting it needs a confirmation.
 check_purge() {
   [[ $purge == yes && $yes == no ]] || return 0
   local source

@@ -36,13 +36,18 @@ test.each([
   })
 })
 
-test('no directory with system commands needs to be in PATH', () => {
-  const { status, stderr } = spawnSync('bash', [script, '--uninstall', '--dry-run'], {
-    cwd: project,
-    encoding: 'utf8',
-    env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
-  })
-  expect(status, stderr).toBe(0)
+test('commands in sbin are found with the PATH of an ordinary user', () => {
+  const { stdout, stderr } = spawnSync(
+    'bash',
+    ['-c', `prefix=/nonexistent; . ${script}; command -v nologin`],
+    {
+      cwd: project,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin' },
+    },
+  )
+  expect(stdout, stderr).toMatch(/sbin\/nologin/)
 })
 
 test.each([
