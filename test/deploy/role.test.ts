@@ -5,6 +5,7 @@ let host: Sandbox
 
 beforeEach(() => {
   host = new Sandbox()
+  host.write('etc/imgpipe/second.json', '{}')
 })
 
 function installed(...options: string[]): void {
@@ -43,13 +44,13 @@ test('what was enabled is enabled again when the role returns; no run is started
   const before = enabled()
   installed('--role', 'reader', '--change-role')
   expect(enabled()).toEqual(['imgpipe-reader.service', 'imgpipe-reader@second.service'])
+  host.calls()
   installed('--role', 'detector', '--change-role')
   expect(enabled()).toEqual(['imgpipe-detector-resume.service', 'imgpipe-detector.timer'])
-  host.calls()
   installed('--role', 'both', '--change-role')
   expect(enabled()).toEqual(before)
   const started = host.calls().filter((call) => /^systemctl (re)?start/.test(call))
-  expect(started.join('\n')).toMatch(/imgpipe-reader@second.service/)
+  expect(started.join('\n')).toMatch(/imgpipe-detector.timer[\s\S]*imgpipe-reader@second.service/)
   expect(started.join('\n')).not.toMatch(/imgpipe-detector.*service/)
   expect(host.exists('opt/imgpipe/enabled-units')).toBe(false)
 })

@@ -147,6 +147,7 @@ describe('upgrade', () => {
   })
 
   test('a run that lasts longer than two upgrades ends in its own release', async () => {
+    await host.sh('systemctl stop imgpipe-reader')
     await host.write(
       '/etc/imgpipe/credentials',
       '[default]\naws_access_key_id=LATE\naws_secret_access_key=s\n',
