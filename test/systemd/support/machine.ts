@@ -13,7 +13,8 @@ import { must, type Outcome, run, until } from './command.ts'
 export class Machine {
   readonly name: string
   readonly #tree: string
-  readonly #container: ChildProcess
+  readonly #binds: readonly string[]
+  #container: ChildProcess
   #init = 0
 
   /** A freshly installed Debian 12, booted. `binds` are devices or folders of the host to be seen in it. */
@@ -29,10 +30,15 @@ export class Machine {
   private constructor(name: string, tree: string, binds: readonly string[]) {
     this.name = name
     this.#tree = tree
-    const log = openSync(`${tree}.log`, 'w')
-    const options = ['--register=no', '--keep-unit', '--boot', '--console=pipe', `--hostname=${name}`]
-    const args = [`--directory=${tree}`, ...options, ...binds.map((path) => `--bind=${path}`)]
-    this.#container = spawn('systemd-nspawn', args, {
+    this.#binds = binds
+    this.#container = this.#start()
+  }
+
+  #start(): ChildProcess {
+    const log = openSync(`${this.#tree}.log`, 'a')
+    const options = ['--register=no', '--keep-unit', '--boot', '--console=pipe', `--hostname=${this.name}`]
+    const args = [`--directory=${this.#tree}`, ...options, ...this.#binds.map((path) => `--bind=${path}`)]
+    return spawn('systemd-nspawn', args, {
       stdio: ['ignore', log, log],
       // cgroup 2 inside, as on the hosts that imgpipe is for.
       env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
@@ -51,12 +57,11 @@ export class Machine {
 
   /** Restarts the host: everything but its files is new. */
   async reboot(): Promise<void> {
-    const before = this.#init
+    const down = once(this.#container, 'exit')
     await this.try('systemctl reboot')
-    await until(`${this.name} has shut down`, async () => {
-      const { stdout } = await run('pgrep', ['--parent', String(this.#container.pid)])
-      return !stdout.split('\n').includes(String(before))
-    })
+    // With --keep-unit the container ends when it reboots: starting it again is for whoever manages it.
+    await down
+    this.#container = this.#start()
     await this.#booted()
   }
 
