@@ -1,26 +1,50 @@
 #!/usr/bin/env bash
-# Installs imgpipe on this host: Amazon Linux 2023 or Debian 12. --help says how it is called.
+# Installs imgpipe on this host: Amazon Linux 2023 or Debian 12. --help describes the options.
 #
-# The order is that of a careful person: look first and say all that is missing; then what disturbs nobody (packages,
-# Node, the new release beside the old one, proved to run); only then the switch, which takes one moment and
-# is taken back if the reader does not come up in the new release.
+# The order: check everything and report all that is missing; then what does not affect the version in use (packages, Node,
+# the new release beside the old one, its tests, its check of the settings); only then the switch, which is atomic and is
+# undone if the reader does not become ready in the new release.
+
+# "sh install.sh" starts another shell, or bash without what it has beyond POSIX.
+# shellcheck disable=SC3028,SC3040 # these lines are for the other shell
+case ${BASH_VERSION:+bash}:${SHELLOPTS:-} in
+  *posix*) set +o posix ;;
+  bash:*) ;;
+  *) exec bash "$0" "$@" ;;
+esac
 set -euo pipefail
 umask 022
+# A login shell of Debian has no sbin, where half of what is needed lies.
+PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin
 
 source_root=$(cd "$(dirname "$(readlink --canonicalize "${BASH_SOURCE[0]}")")/.." && pwd)
-node_major=24
-npm_version=11
+# A test sources this file, with a directory of its own in front of every path.
+[[ ${BASH_SOURCE[0]} != "$0" ]] || prefix=''
 
-# shellcheck source=lib/say.sh
-. "$source_root/deploy/lib/say.sh"
+# shellcheck source=lib/paths.sh
+. "$source_root/deploy/lib/paths.sh"
+# shellcheck source=lib/log.sh
+. "$source_root/deploy/lib/log.sh"
+# shellcheck source=lib/files.sh
+. "$source_root/deploy/lib/files.sh"
 # shellcheck source=lib/preflight.sh
 . "$source_root/deploy/lib/preflight.sh"
+# shellcheck source=lib/packages.sh
+. "$source_root/deploy/lib/packages.sh"
 # shellcheck source=lib/node.sh
 . "$source_root/deploy/lib/node.sh"
 # shellcheck source=lib/release.sh
 . "$source_root/deploy/lib/release.sh"
+# shellcheck source=lib/switch.sh
+. "$source_root/deploy/lib/switch.sh"
 # shellcheck source=lib/units.sh
 . "$source_root/deploy/lib/units.sh"
+# shellcheck source=lib/role.sh
+. "$source_root/deploy/lib/role.sh"
+# shellcheck source=lib/readers.sh
+. "$source_root/deploy/lib/readers.sh"
+# shellcheck source=lib/fstab.sh
+. "$source_root/deploy/lib/fstab.sh"
 # shellcheck source=lib/volume.sh
 . "$source_root/deploy/lib/volume.sh"
 # shellcheck source=lib/uninstall.sh
@@ -29,20 +53,24 @@ npm_version=11
 usage() {
   cat <<'USAGE'
 Usage: sudo ./install.sh [--role detector|reader|both] [--volume DEVICE] [--dry-run]
-       sudo ./install.sh --rollback
+       sudo ./install.sh --rollback | --use VERSION
        sudo ./install.sh --uninstall | --purge
 
-Installs imgpipe, or upgrades it to the version that this script lies in. Running it again changes nothing.
+Installs imgpipe, or upgrades it to the version that contains this script. Running it again changes nothing.
 
-  --role ROLE      which worker this host runs: detector (A), reader (B) or both.
-                   Default: the role it was installed with, else both.
-  --volume DEVICE  puts /var/lib/imgpipe on this volume, such as /dev/nvme1n1. A blank volume gets a file system;
-                   one with ext4 or xfs is used as it is; anything else is refused.
-  --rollback       goes back to the version that was in use before the last upgrade
-  --uninstall      takes the program away; keeps /etc/imgpipe and /var/lib/imgpipe
-  --purge          takes those and the user imgpipe away too
-  --dry-run        shows what would be done, and does nothing
-  --help           this page
+  --role ROLE      worker of this host: detector (A), reader (B) or both.
+                   Default: the role it was installed with, otherwise both.
+  --change-role    confirms a role other than the installed one: the units of the other worker are stopped and removed
+  --volume DEVICE  mounts this volume, such as /dev/nvme1n1, at /var/lib/imgpipe, and grows its file system to the
+                   volume's size. A blank volume gets ext4; one with ext4 or xfs is used as it is; others are refused.
+  --new-volume     the volume was just created: skips reading all of it to make sure that it is blank
+  --rollback       returns to the version that was in use before the last upgrade
+  --use VERSION    switches to another version that is still on this host, such as the one that was rolled back
+  --uninstall      removes the program; keeps /etc/imgpipe, /var/lib/imgpipe and drop-ins
+  --purge          removes those and the user imgpipe too
+  --yes            with --purge: also deletes everything on a volume that is mounted at /var/lib/imgpipe
+  --dry-run        prints what would be done and changes nothing; needs no root
+  -h, --help       prints this help
 
 It never overwrites a file in /etc/imgpipe. Exit status: 0 done, 1 failed (what ran before still runs), 64 usage.
 USAGE
@@ -53,16 +81,19 @@ main() {
   case $action in
     install)
       check_host
+      check_role_change
       install_imgpipe
       ;;
     rollback)
-      check_host
+      check_rights
+      stop_if_missing
       roll_back
       ;;
     uninstall)
       check_rights
       stop_if_missing
-      only_one_at_a_time
+      check_purge
+      lock_installation
       uninstall
       ;;
   esac
@@ -70,58 +101,66 @@ main() {
 }
 
 read_options() {
-  action=install role='' volume='' purge=no
+  action=install role='' change_role=no volume='' new_volume=no wanted_release='' purge=no yes=no
   while (($# > 0)); do
     case $1 in
-      --role | --volume)
-        (($# > 1)) || misused "$1 needs a value"
-        printf -v "${1#--}" '%s' "$2"
+      --role | --volume | --use)
+        (($# > 1)) || usage_error "$1 needs a value"
+        read_value "$1" "$2"
         shift
         ;;
-      --role=* | --volume=*) printf -v "$(cut --delimiter== --fields=1 <<<"${1#--}")" '%s' "${1#*=}" ;;
+      --role=* | --volume=* | --use=*) read_value "${1%%=*}" "${1#*=}" ;;
+      --change-role) change_role=yes ;;
+      --new-volume) new_volume=yes ;;
       --rollback | --uninstall) action=${1#--} ;;
       --purge) action=uninstall purge=yes ;;
+      --yes) yes=yes ;;
       --dry-run) dry_run=yes ;;
-      --help) usage && exit 0 ;;
-      *) misused "there is no option $1" ;;
+      -h | --help) usage && exit 0 ;;
+      *) usage_error "there is no option $1" ;;
     esac
     shift
   done
-  [[ -n $role ]] || role=$(cat /opt/imgpipe/role 2>/dev/null || printf both)
-  [[ $role =~ ^(detector|reader|both)$ ]] || misused "--role is detector, reader or both, not \"$role\""
+  installed_role=$(cat "$role_file" 2>/dev/null || true)
+  [[ -n $role ]] || role=${installed_role:-both}
+  [[ $role =~ ^(detector|reader|both)$ ]] || usage_error "--role is detector, reader or both, not \"$role\""
+  [[ $new_volume == no || -n $volume ]] || usage_error '--new-volume needs --volume DEVICE'
 }
 
-misused() {
-  complain "$1; ./install.sh --help shows how it is called."
-  exit 64
+read_value() {
+  case $1 in
+    --role) role=$2 ;;
+    --volume) volume=$2 ;;
+    --use)
+      action=rollback wanted_release=$2
+      [[ $2 =~ ^[0-9A-Za-z][0-9A-Za-z.+-]*$ ]] || usage_error "--use takes a version such as 1.2.0-0123456789, not \"$2\""
+      ;;
+  esac
 }
 
 install_imgpipe() {
-  active_readers=() before='' switching=no changed=no
-  work=$(mktemp --directory)
+  active_readers=() waiting_readers=() stopped_readers=() before='' switching=no changed=no
+  work=$(mktemp --directory --tmpdir="${TMPDIR:-/var/tmp}" imgpipe-install.XXXXXX)
   trap clean_up EXIT
-  only_one_at_a_time
-  mapfile -t active_readers < <(units_in_state active 'imgpipe-reader.service' 'imgpipe-reader@*.service')
-  reader_is_new=yes
-  [[ ! -e $units/imgpipe-reader.service ]] || reader_is_new=no
+  lock_installation
+  find_readers
 
-  bring_node
   mount_volume
-  make_user_and_folders
-  name_release
+  create_user_and_directories
   bring_release
+  check_settings
   switch_release
   keep_role
   drop_old_releases
   start_reader
-  [[ $dry_run == yes ]] || say_what_next
+  [[ $dry_run == yes ]] || print_next_steps
 }
 
-# The lock is on a folder that is there anyway: nothing is left behind.
-only_one_at_a_time() {
+# The lock is on a directory that exists anyway: nothing is left behind.
+lock_installation() {
   [[ $dry_run == yes ]] && return 0
   exec {lock}<"$units"
-  flock --nonblock "$lock" || die 'another install.sh is at work on this host: wait until it is done.'
+  flock --nonblock "$lock" || die 'another install.sh is running on this host: wait until it has finished.'
 }
 
 # Within a trap a bare "return" returns the status from before the trap: every return here names its own.
@@ -130,34 +169,27 @@ clean_up() {
   local status=$?
   trap - EXIT
   rm --recursive --force "$work"
+  start_stopped_readers || true
   if ((status != 0)) && [[ $switching == yes ]]; then go_back; fi
   exit "$status"
 }
 
-keep_role() {
-  printf '%s\n' "$role" >"$work/role"
-  put_file 0644 "$work/role" /opt/imgpipe/role
+print_next_steps() {
+  step "imgpipe ${release##*/} is installed, role $role. Next:"
+  note "settings: sudoedit $settings/imgpipe.json, then: imgpipe doctor"
+  if [[ $role != reader ]]; then
+    note 'one run:  sudo systemctl start imgpipe-detector'
+    note 'daily:    sudo systemctl enable --now imgpipe-detector.timer'
+    note "          A run costs \$1 per 1,000 new or changed images, and \$1 more per 1,000 with a car:"
+    note '          "imgpipe plan" estimates it, the setting "maxCallsPerDay" limits it.'
+  fi
+  if [[ $role != detector ]]; then
+    note 'log:      journalctl -u imgpipe-reader'
+    note "results:  cat $state/results.txt"
+  fi
 }
 
-# Every release holds the installer that knows how to make it the one in use.
-roll_back() {
-  [[ -x $previous/deploy/install.sh ]] || die 'there is no previous version on this host to go back to.'
-  local options=(--role "$role")
-  [[ $dry_run == no ]] || options+=(--dry-run)
-  step "Back to $(basename "$(readlink "$previous")"), by its own installer"
-  exec "$(readlink "$previous")/deploy/install.sh" "${options[@]}"
-}
-
-say_what_next() {
-  step "imgpipe ${release##*/} is installed, role $role. What next:"
-  note "settings:   sudoedit $settings/imgpipe.json, then: imgpipe doctor"
-  [[ $role == reader ]] || note 'a run:      sudo systemctl start imgpipe-detector'
-  [[ $role == reader ]] || note 'regularly:  sudo systemctl enable --now imgpipe-detector.timer'
-  [[ $role == reader ]] || note "            every 15 minutes: \$1 per 1,000 new or changed images, \$1 more per 1,000 with a car;"
-  [[ $role == reader ]] || note '            "imgpipe plan" estimates it, the setting "maxCallsPerDay" limits it'
-  [[ $role == detector ]] || note 'the log:    journalctl -u imgpipe-reader'
-  [[ $role == detector ]] || note "the result: cat $state/results.txt"
-}
-
-main "$@"
-exit
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+  main "$@"
+  exit
+fi

@@ -3,6 +3,7 @@
 import { writeFileSync } from 'node:fs'
 import type { Command } from 'commander'
 import { createProgram } from '../src/commands/program.ts'
+import { visibleCommands } from '../src/commands/visible-commands.ts'
 import { schemaEntries } from '../src/config/settings.ts'
 import { runSettingKeys } from '../src/state/detector-runs.ts'
 
@@ -14,7 +15,9 @@ export function pages(): Record<string, string> {
 }
 
 function cliPage(program: Command): string {
-  const commands = program.commands.map((command) => `## imgpipe ${command.name()}\n\n${help(command)}`)
+  const commands = visibleCommands(program).map(
+    (command) => `## imgpipe ${command.name()}\n\n${help(command)}`,
+  )
   return `# Command line
 
 Generated from the program's own help by \`npm run docs\`. In a checkout \`npm run imgpipe -- COMMAND\` is \`imgpipe COMMAND\`.

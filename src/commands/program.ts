@@ -4,6 +4,7 @@ import { addCompletion } from './completion.ts'
 import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
 import { addDoctor } from './doctor.ts'
+import { addHostChecks } from './host-checks.ts'
 import { addLocal } from './local.ts'
 import { addPlan } from './plan.ts'
 import { addRead } from './read.ts'
@@ -24,9 +25,10 @@ const commands = [
   addDoctor,
   addLocal,
   addCompletion,
+  addHostChecks,
 ]
 
-/** The whole command line; each command is in the file of its name. */
+/** The whole command line; each command is in the file of its name, the hidden ones in host-checks.ts. */
 export function createProgram(): Command {
   const program = new Command('imgpipe')
     .description('Finds the images in an S3 bucket that show a car, and reads the text in them.')

@@ -7,6 +7,7 @@ import { readEnvironment } from '../host/environment.ts'
 import { tuneHeapForLowMemory } from '../host/heap.ts'
 import type { LogLevel } from '../host/log.ts'
 import { createLog, type Log } from '../host/log.ts'
+import { refuseReservedStateDirectory } from '../host/reserved-directories.ts'
 import { connectServiceManager } from '../host/service-manager.ts'
 import { ShutdownError, shutdownOnSignals, sleep } from '../host/shutdown.ts'
 import { StateDatabase } from '../state/database.ts'
@@ -35,6 +36,7 @@ export async function runWorker(
 ): Promise<void> {
   tuneHeapForLowMemory()
   const settings = loadSettings({ configFile })
+  refuseReservedStateDirectory(settings.stateDir)
   const environment = readEnvironment()
   const manager = await connectServiceManager(environment)
   const log = stderrLog(settings.logLevel, environment.logsToJournal)

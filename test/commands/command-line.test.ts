@@ -4,6 +4,7 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createProgram } from '../../src/commands/program.ts'
+import { visibleCommands } from '../../src/commands/visible-commands.ts'
 import { imgpipe } from './imgpipe.ts'
 
 const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
@@ -36,12 +37,15 @@ describe('an error in the command line ends with 64 and one sentence', () => {
 })
 
 describe('help', () => {
-  it.each(createProgram().commands.map((command) => command.name()))('of %s has examples', async (name) => {
-    const { code, text } = await imgpipe([name, '--help'])
-    expect(code).toBe(0)
-    expect(text).toContain(`Usage: imgpipe ${name}`)
-    expect(text).toMatch(/--config <file>[\s\S]*Examples:\n {2}.*imgpipe/)
-  })
+  it.each(visibleCommands(createProgram()).map((command) => command.name()))(
+    'of %s has examples',
+    async (name) => {
+      const { code, text } = await imgpipe([name, '--help'])
+      expect(code).toBe(0)
+      expect(text).toContain(`Usage: imgpipe ${name}`)
+      expect(text).toMatch(/--config <file>[\s\S]*Examples:\n {2}.*imgpipe/)
+    },
+  )
 
   it('and the version end with 0', async () => {
     expect(await imgpipe(['--help'])).toMatchObject({ code: 0, text: expect.stringContaining('Commands:') })

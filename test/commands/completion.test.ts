@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, expect, it } from 'vitest'
 import { bashCompletion } from '../../src/commands/completion.ts'
 import { createProgram } from '../../src/commands/program.ts'
+import { visibleCommands } from '../../src/commands/visible-commands.ts'
 
 const program = createProgram()
 const directory = mkdtempSync(join(tmpdir(), 'imgpipe-completion-'))
@@ -25,10 +26,12 @@ printf '%s\\n' "\${COMPREPLY[@]}"`
 
 it('offers every command', () => {
   const commands = offered('imgpipe', '').filter((word) => !word.startsWith('-'))
-  expect(commands.sort()).toEqual([...program.commands.map((command) => command.name()), 'help'].sort())
+  expect(commands.sort()).toEqual(
+    [...visibleCommands(program).map((command) => command.name()), 'help'].sort(),
+  )
 })
 
-it.each(program.commands.map((command) => command.name()))('offers every option of %s', (name) => {
+it.each(visibleCommands(program).map((command) => command.name()))('offers every option of %s', (name) => {
   const { options = [] } = program.commands.find((command) => command.name() === name) ?? {}
   expect(offered('imgpipe', name, '--').sort()).toEqual([...options.map(({ long }) => long), '--help'].sort())
 })

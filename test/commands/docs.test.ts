@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { pages } from '../../scripts/write-docs.ts'
 import { createProgram } from '../../src/commands/program.ts'
+import { visibleCommands } from '../../src/commands/visible-commands.ts'
 import { statementsOf } from '../aws-template/iam.ts'
 import { stackOf } from '../aws-template/stack.ts'
 
@@ -12,7 +13,10 @@ const documents = ['README.md', ...readdirSync(join(root, 'docs')).map((name) =>
   (name) => name.endsWith('.md'),
 )
 const commands = new Map(
-  createProgram().commands.map((command) => [command.name(), command.options.map(({ long }) => long)]),
+  visibleCommands(createProgram()).map((command) => [
+    command.name(),
+    command.options.map(({ long }) => long),
+  ]),
 )
 
 function textOf(path: string): string {

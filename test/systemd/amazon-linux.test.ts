@@ -42,6 +42,10 @@ async function release(): Promise<string> {
   return (await host.sh('readlink /opt/imgpipe/current')).trim()
 }
 
+function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
 /** Changes the program in the checkout, as a `git pull` would. */
 function change(script: string): Promise<string> {
   return host.sh(`cd ${checkout} && ${script}`)
@@ -122,11 +126,15 @@ describe('upgrade', () => {
     await change('mv /root/cli.ts src/cli.ts')
   })
 
-  test('--rollback goes back to the version before, and forward again', async () => {
-    await installed('--rollback')
+  test('--rollback goes back to the version before, once; --use goes forward again', async () => {
+    expect(await installed('--rollback')).toMatch(`From ${nameOf(second)} to ${nameOf(first)}`)
     expect(await release()).toBe(first)
     await readerIsActive()
-    await installed('--rollback')
+    const { status, stderr } = await install(host, '--rollback')
+    expect(status, stderr).toBe(1)
+    expect(stderr).toMatch(/no earlier version.*--use VERSION/)
+    expect(await release()).toBe(first)
+    await installed(`--use ${nameOf(second)}`)
     expect(await release()).toBe(second)
     await readerIsActive()
   })
@@ -136,6 +144,34 @@ describe('upgrade', () => {
     await host.sh('systemctl start imgpipe-detector')
     await until('results', async () => (await host.try('test -s /var/lib/imgpipe/results.txt')).status === 0)
     expect((await host.asVisitor('cat /var/lib/imgpipe/results.txt')).trimEnd().split('\n')).toEqual(lines)
+  })
+
+  test('a run that lasts longer than two upgrades ends in its own release', async () => {
+    await host.sh('systemctl stop imgpipe-reader')
+    await host.write(
+      '/etc/imgpipe/credentials',
+      '[default]\naws_access_key_id=LATE\naws_secret_access_key=s\n',
+    )
+    cloud.gate.expire('LATE')
+    await cloud.upload('long/', 4)
+    await configure(host, cloud, { prefix: 'long/' })
+    await host.sh('systemctl start --no-block imgpipe-detector')
+    await until('the detector waits', async () =>
+      /waiting for new credentials/.test(await host.property('imgpipe-detector', 'StatusText')),
+    )
+    for (const version of [3, 4]) {
+      await change(`echo "// version ${version}" >> src/cli.ts`)
+      await installed()
+    }
+    expect(await host.sh('ls /opt/imgpipe/releases')).toContain(nameOf(second))
+    await host.write('/etc/imgpipe/credentials', '[default]\naws_access_key_id=a\naws_secret_access_key=s\n')
+    await until('the run is over', async () =>
+      /inactive|failed/.test(await host.property('imgpipe-detector', 'ActiveState')),
+    )
+    expect(await host.property('imgpipe-detector', 'Result')).toBe('success')
+    await change('echo "// version 5" >> src/cli.ts')
+    await installed()
+    expect(await host.sh('ls /opt/imgpipe/releases')).not.toContain(nameOf(second))
   })
 })
 

@@ -3,6 +3,7 @@ import { TestCloud } from './support/cloud.ts'
 import { until } from './support/command.ts'
 import { configure, copyProject, giveCredentials, install } from './support/host.ts'
 import { Machine } from './support/machine.ts'
+import { firstOutcomeOf, resultsOf } from './support/results.ts'
 
 /**
  * Two hosts with nothing in common but the cloud: A finds the cars, B reads the texts. The tests are days of
@@ -67,7 +68,7 @@ describe('runs', () => {
     const lines = await cloud.upload('first/', 12)
     await look('first/')
     await a.sh('systemctl start imgpipe-detector')
-    expect(await resultsOf('first/')).toEqual(lines)
+    expect(await resultsOf(b, 'first/')).toEqual(lines)
 
     const warnings = `journalctl --quiet --no-pager --output=cat --priority=warning --since=@${begin}`
     expect(await a.sh(`${warnings} --unit=imgpipe-detector`)).toBe('')
@@ -87,7 +88,7 @@ describe('runs', () => {
     expect(await a.property('imgpipe-detector', 'ExecMainStatus')).toBe('75')
 
     await a.sh('systemctl start imgpipe-detector')
-    expect(await resultsOf('stopped/')).toEqual(lines)
+    expect(await resultsOf(b, 'stopped/')).toEqual(lines)
   })
 
   test('kill -9 of the reader in the middle of a run: systemd brings it back, nothing is lost or doubled', async () => {
@@ -97,19 +98,22 @@ describe('runs', () => {
     const killed = await b.property('imgpipe-reader', 'MainPID')
     await look('killed/')
     await a.sh('systemctl start --no-block imgpipe-detector')
-    await firstOutcomeOf('killed/')
+    await firstOutcomeOf(b, 'killed/')
     await b.sh(`kill -9 ${killed}`)
-    expect(await resultsOf('killed/')).toEqual(lines)
+    expect(await resultsOf(b, 'killed/')).toEqual(lines)
     expect(await b.property('imgpipe-reader', 'MainPID')).not.toBe(killed)
   })
 
-  test('the timer starts runs by itself', async () => {
+  test('the timer starts runs by itself, but none because it is enabled', async () => {
     const lines = await cloud.upload('timed/', 6)
     await look('timed/')
-    const soon = '[Timer]\nOnBootSec=\nOnActiveSec=1s\nRandomizedDelaySec=0\n'
+    await a.sh('systemctl enable --now imgpipe-detector.timer')
+    expect(await a.property('imgpipe-detector.timer', 'LastTriggerUSec')).toBe('')
+    expect(await a.property('imgpipe-detector', 'ActiveState')).toBe('inactive')
+    const soon = '[Timer]\nOnCalendar=\nOnActiveSec=1s\nRandomizedDelaySec=0\n'
     await a.write('/etc/systemd/system/imgpipe-detector.timer.d/soon.conf', soon)
-    await a.sh('systemctl daemon-reload && systemctl enable --now imgpipe-detector.timer')
-    expect(await resultsOf('timed/')).toEqual(lines)
+    await a.sh('systemctl daemon-reload && systemctl restart imgpipe-detector.timer')
+    expect(await resultsOf(b, 'timed/')).toEqual(lines)
     await a.sh('systemctl disable --now imgpipe-detector.timer')
   })
 
@@ -122,7 +126,7 @@ describe('runs', () => {
     ])
     await b.sh('systemctl start imgpipe-reader@second')
     await a.sh('systemctl start imgpipe-detector@second')
-    expect(await resultsOf('second/', '/var/lib/imgpipe/second')).toEqual(lines)
+    expect(await resultsOf(b, 'second/', '/var/lib/imgpipe/second')).toEqual(lines)
     await b.sh('systemctl stop imgpipe-reader@second')
   })
 })
@@ -134,13 +138,13 @@ describe('what goes wrong', () => {
     await giveCredentials(a, 'LASTING')
     await look('expired/')
     await a.sh('systemctl start --no-block imgpipe-detector')
-    await firstOutcomeOf('expired/')
+    await firstOutcomeOf(b, 'expired/')
     cloud.gate.expire('FIRST')
     await until('the status tells of the keys', async () =>
       /waiting for new credentials/.test(await b.property('imgpipe-reader', 'StatusText')),
     )
     await giveCredentials(b, 'SECOND')
-    expect(await resultsOf('expired/')).toEqual(lines)
+    expect(await resultsOf(b, 'expired/')).toEqual(lines)
     expect(await b.property('imgpipe-reader', 'MainPID')).toBe(reader)
     expect(cloud.gate.seen('SECOND')).toBeGreaterThan(0)
   })
@@ -169,8 +173,8 @@ describe('what goes wrong', () => {
       expect((await machine.try(`systemctl restart ${unit}`)).status).toBe(1)
       expect(await machine.property(unit, 'ExecMainStatus')).toBe('78')
       expect(await machine.property(unit, 'SubState')).toBe('failed')
-      const said = await machine.sh(`journalctl --no-pager --output=cat --identifier=${unit} --lines=3`)
-      expect(said).toMatch(/minConfidence/)
+      const warnings = `journalctl --no-pager --output=cat --priority=warning --unit=${unit} --lines=3`
+      expect(await machine.sh(warnings)).toMatch(/minConfidence/)
     }
     expect(await b.property('imgpipe-reader', 'NRestarts')).toBe('0')
   })
@@ -181,30 +185,11 @@ describe('what goes wrong', () => {
     const lines = await cloud.upload('right/', 6)
     await look('right/')
     await a.sh('systemctl start imgpipe-detector')
-    expect(await resultsOf('right/')).toEqual(lines)
+    expect(await resultsOf(b, 'right/')).toEqual(lines)
   })
 })
 
 /** Lets A look at this prefix from the next start on. */
 function look(prefix: string, settings: object = {}): Promise<void> {
   return configure(a, cloud, { prefix, ...settings })
-}
-
-/** Waits until B has written down the first outcome of a run over this prefix. */
-function firstOutcomeOf(prefix: string): Promise<boolean> {
-  return until(`an outcome of ${prefix}`, async () => {
-    const query = `new (require("node:sqlite").DatabaseSync)("/var/lib/imgpipe/reader.sqlite", { readOnly: true })
-      .prepare("SELECT 1 FROM outcomes WHERE key LIKE ?").get("${prefix}%") ?? process.exit(1)`
-    const { status } = await b.try(`/opt/imgpipe/current/bin/node --eval '${query}'`)
-    return status === 0
-  })
-}
-
-/** Waits until B has published a run over this prefix. @returns its lines, as somebody without rights reads them */
-function resultsOf(prefix: string, folder = '/var/lib/imgpipe'): Promise<string[]> {
-  return until(`results of ${prefix}`, async () => {
-    const { status } = await b.try(`grep --quiet '^${prefix}' ${folder}/results.txt`)
-    if (status !== 0) return undefined
-    return (await b.asVisitor(`cat ${folder}/results.txt`)).trimEnd().split('\n')
-  })
 }

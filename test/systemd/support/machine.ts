@@ -13,7 +13,8 @@ import { must, type Outcome, run, until } from './command.ts'
 export class Machine {
   readonly name: string
   readonly #tree: string
-  readonly #container: ChildProcess
+  readonly #binds: readonly string[]
+  #container: ChildProcess
   #init = 0
 
   /** A freshly installed Debian 12, booted. `binds` are devices or folders of the host to be seen in it. */
@@ -29,10 +30,15 @@ export class Machine {
   private constructor(name: string, tree: string, binds: readonly string[]) {
     this.name = name
     this.#tree = tree
-    const log = openSync(`${tree}.log`, 'w')
-    const options = ['--register=no', '--keep-unit', '--boot', '--console=pipe', `--hostname=${name}`]
-    const args = [`--directory=${tree}`, ...options, ...binds.map((path) => `--bind=${path}`)]
-    this.#container = spawn('systemd-nspawn', args, {
+    this.#binds = binds
+    this.#container = this.#start()
+  }
+
+  #start(): ChildProcess {
+    const log = openSync(`${this.#tree}.log`, 'a')
+    const options = ['--register=no', '--keep-unit', '--boot', '--console=pipe', `--hostname=${this.name}`]
+    const args = [`--directory=${this.#tree}`, ...options, ...this.#binds.map((path) => `--bind=${path}`)]
+    return spawn('systemd-nspawn', args, {
       stdio: ['ignore', log, log],
       // cgroup 2 inside, as on the hosts that imgpipe is for.
       env: { ...process.env, SYSTEMD_NSPAWN_UNIFIED_HIERARCHY: '1' },
@@ -47,6 +53,16 @@ export class Machine {
       const state = await this.try('systemctl is-system-running')
       return /running|degraded/.test(state.stdout)
     })
+  }
+
+  /** Restarts the host: everything but its files is new. */
+  async reboot(): Promise<void> {
+    const down = once(this.#container, 'exit')
+    await this.try('systemctl reboot')
+    // With --keep-unit the container ends when it reboots: starting it again is for whoever manages it.
+    await down
+    this.#container = this.#start()
+    await this.#booted()
   }
 
   /** Runs a shell script as root, whatever comes of it. */
