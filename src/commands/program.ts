@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addCompletion } from './completion.ts'
+import { addCredentials } from './credentials.ts'
 import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
 import { addDoctor } from './doctor.ts'
@@ -22,6 +23,7 @@ const commands = [
   addRuns,
   addReport,
   addSetup,
+  addCredentials,
   addDoctor,
   addLocal,
   addCompletion,
