@@ -11,8 +11,6 @@ export interface SharedCredentials {
   readonly sections: readonly Section[]
   /** lines that a shell would understand and the SDK does not: `export AWS_ACCESS_KEY_ID=…`; their numbers from 1 */
   readonly shellLines: readonly number[]
-  /** keys that stand above the first section: the SDK ignores them */
-  readonly hasKeysOutside: boolean
 }
 
 /** The key that several tools write beside session credentials, and imgpipe too: ISO 8601. The SDK ignores it. */
@@ -21,27 +19,24 @@ export const expiryKey = 'x_security_token_expires'
 export function parseSharedCredentials(text: string): SharedCredentials {
   const sections: { name: string; lines: string[]; values: Record<string, string> }[] = []
   const shellLines: number[] = []
-  let hasKeysOutside = false
-  for (const [index, line] of text
-    .replace(/^\uFEFF/, '')
-    .split(/\r?\n/)
-    .entries()) {
-    const name = /^\s*\[\s*([^\]]*?)\s*\]/.exec(line)?.[1]
+  for (const [index, line] of text.split(/\r?\n/).entries()) {
+    // As the SDK: comments are cut off, and a name with spaces, "[ default ]", is another name.
+    const statement = line.split(/(?:^|\s)[;#]/)[0]?.trim() ?? ''
+    const name = /^\[(.*)\]$/.exec(statement)?.[1]
     if (name !== undefined) sections.push({ name, lines: [], values: {} })
     const section = sections.at(-1)
     section?.lines.push(line)
-    const [, key, value = ''] = /^\s*([^=\s#;][^=]*?)\s*=\s*(.*?)\s*$/.exec(line) ?? []
+    const [, key, value = ''] = /^([^=]+?)\s*=\s*(.*)$/.exec(statement) ?? []
     if (key === undefined || name !== undefined) continue
     if (/^(export\s|set\s|\$env:|AWS_)/i.test(key) && !/^aws_[a-z_]+$/.test(key)) shellLines.push(index + 1)
     else if (section) section.values[key] = value
-    else hasKeysOutside = true
   }
   const shown = sections.map(({ name, lines, values }) => ({
     name,
     values,
     text: lines.join('\n').trimEnd(),
   }))
-  return { sections: shown, shellLines, hasKeysOutside }
+  return { sections: shown, shellLines }
 }
 
 /** @returns the section that the SDK uses for a profile: the last one of the name wins where it stands twice */

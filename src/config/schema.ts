@@ -152,11 +152,7 @@ export const settingsSchema: Schema<Settings> = {
   },
   stateDir: {
     doc: 'directory for the databases and the results',
-    // The further pipeline "runs" of an installed host would have its state among the runs of the main pipeline.
-    ...rule(
-      'the path of a directory that is not called "runs", which is where a state directory keeps its runs',
-      (value) => typeof value === 'string' && value !== '' && !/(^|\/)runs\/*$/.test(value),
-    ),
+    ...text('the path of a directory', /./),
     default: '/var/lib/imgpipe',
     env: 'IMGPIPE_STATE_DIR',
   },
