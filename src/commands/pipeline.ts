@@ -45,9 +45,15 @@ export function requireInstallation(pipeline: string, environment: Variables): I
   throw new ImgpipeError('usage', message)
 }
 
-function envFile({ settingsDir }: Installation, name: string): EnvFile | undefined {
+function envFile({ settingsDir, user }: Installation, name: string): EnvFile | undefined {
   const file = readEnvFile(join(settingsDir, `${name}.env`))
   if (!file?.isUnreadable) return file
-  const me = currentUser().name
-  throw new ImgpipeError('permission', `${file.path} cannot be read by ${me}: run the command with sudo.`)
+  const { path } = file
+  const me = currentUser()
+  // "sudo imgpipe detect" has become the user of the units already.
+  const remedy =
+    me.uid === user?.uid
+      ? `run "sudo chgrp ${user.name} ${path} && sudo chmod g+r ${path}"`
+      : 'run the command with sudo'
+  throw new ImgpipeError('permission', `${path} cannot be read by ${me.name}: ${remedy}.`)
 }

@@ -242,6 +242,19 @@ describe.runIf(isPossible)('a further pipeline', () => {
     expect([code, lines]).toEqual([64, [expect.stringMatching(/name of a pipeline must be .* "runs"\.$/)]])
   })
 
+  it.each([
+    ['an operator', admin, /second\.env cannot be read by user 64123: run the command with sudo\.$/],
+    [
+      'the user of the units',
+      imgpipe,
+      /second\.env cannot be read by nobody: run "sudo chgrp imgpipe .*chmod g\+r/,
+    ],
+  ])('does not ignore a file of the environment that cannot be read by %s', async (_who, uid, message) => {
+    host.write('etc/imgpipe/second.env', 'IMGPIPE_LABEL=Bus\n', { mode: 0o600 })
+    const { code, lines } = await host.run(['status', '--pipeline', 'second'], { uid })
+    expect([code, lines]).toEqual([77, [expect.stringMatching(message)]])
+  })
+
   it('is what the status shows', async () => {
     const { code, text } = await host.run(['status', '--json', '--pipeline', 'second'], { uid: admin })
     expect([code, JSON.parse(text).stateDir]).toEqual([0, join(host.stateDir, 'second')])
