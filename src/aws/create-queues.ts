@@ -2,67 +2,87 @@ import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
+  SetQueueAttributesCommand,
   type SQSClient,
 } from '@aws-sdk/client-sqs'
 import { ImgpipeError } from '../host/exit-codes.ts'
 import { AwsError, toFailure } from './errors.ts'
 import { explainFailure } from './explain.ts'
+import {
+  type Attributes,
+  betterAttributes,
+  deadLetterArnOf,
+  deadLetterQueueName,
+  defaultReceiveCount,
+  defaultRetentionSeconds,
+  formatRetention,
+  type QueueSettings,
+  queueName,
+  queueNameOfArn,
+  receiveCountOf,
+} from './queue-attributes.ts'
 
-export interface QueueSettings {
-  /** the queue's name or URL */
-  readonly queue: string
-  readonly maxAttempts: number
-}
-
-type Attributes = Readonly<Record<string, string>>
 type Report = (line: string) => void
 
-/** SQS's longest retention, in seconds: a reader that is started days later still finds its messages. */
-export const defaultRetentionSeconds = 14 * 24 * 3600
-/** SQS takes no greater maxReceiveCount (SetQueueAttributes, RedrivePolicy). */
-const maxReceiveCount = 1000
 const requestMs = 20_000
-
-/** @returns the name of the dead-letter queue that imgpipe creates beside a queue; that of a FIFO queue must be one too */
-export function deadLetterQueueName(queue: string): string {
-  return queue.endsWith('.fifo') ? `${queue.slice(0, -'.fifo'.length)}-dlq.fifo` : `${queue}-dlq`
-}
-
-/**
- * Receives after which SQS moves a message to the dead-letter queue. Receives are not attempts: a message is received again
- * after each crash, shutdown and outage too, so this is far above `maxAttempts`, and only what is not ours should end there.
- */
-export function defaultReceiveCount(maxAttempts: number): number {
-  return Math.min(maxReceiveCount, Math.max(100, 20 * maxAttempts))
-}
 
 /**
  * Creates the queue and its dead-letter queue if they do not exist. An existing queue keeps its attributes: where they differ
- * from the defaults, a line says so. Nothing is ever deleted.
+ * from the defaults, a line says so, and `repair` raises those that are below. Nothing is ever deleted or lowered.
  *
  * @throws {ImgpipeError} `permission` when that is not allowed, `unavailable` when SQS cannot be reached
  */
-export async function createQueues(sqs: SQSClient, settings: QueueSettings, report: Report): Promise<void> {
+export async function createQueues(
+  sqs: SQSClient,
+  settings: QueueSettings,
+  report: Report,
+  { repair = false }: { repair?: boolean } = {},
+): Promise<void> {
   const name = queueName(settings.queue)
   const existing = await attributesOf(sqs, name)
-  if (existing?.RedrivePolicy) {
-    report(`queue ${name}: already exists, unchanged`)
-    reportDifferences(name, existing, settings, report)
-    return
-  }
-  const deadLetterArn = await createDeadLetterQueue(sqs, deadLetterQueueName(name), report)
+  const deadLetterArn = existing?.RedrivePolicy
+    ? deadLetterArnOf(existing.RedrivePolicy)
+    : await createDeadLetterQueue(sqs, deadLetterQueueName(name), report)
   if (existing === undefined) {
     await createMainQueue(sqs, name, defaultReceiveCount(settings.maxAttempts), deadLetterArn, report)
     return
   }
+  const better = betterAttributes(existing, settings, deadLetterArn)
+  if (repair && Object.keys(better).length > 0) {
+    await setAttributes(sqs, name, better)
+    reportRepairs(name, better, report)
+    return
+  }
   report(`queue ${name}: already exists, unchanged`)
   reportDifferences(name, existing, settings, report)
-  report(`queue ${name}: set its RedrivePolicy to use ${deadLetterQueueName(name)}`)
+  if (!repair && Object.keys(better).length > 0)
+    report(`queue ${name}: "imgpipe setup --repair" corrects this`)
 }
 
-/** @returns the name at the end of a queue's URL, or the name itself */
-export function queueName(nameOrUrl: string): string {
-  return nameOrUrl.slice(nameOrUrl.lastIndexOf('/') + 1)
+async function setAttributes(sqs: SQSClient, name: string, Attributes: Attributes): Promise<void> {
+  try {
+    const find = new GetQueueUrlCommand({ QueueName: name })
+    const { QueueUrl } = await request('GetQueueUrl', (options) => sqs.send(find, options))
+    const command = new SetQueueAttributesCommand({ QueueUrl, Attributes })
+    await request('SetQueueAttributes', (options) => sqs.send(command, options))
+  } catch (error) {
+    if (!(error instanceof AwsError)) throw error
+    throw cannot(`repair the queue "${name}"`, 'sqs:SetQueueAttributes', error)
+  }
+}
+
+function reportRepairs(name: string, better: Attributes, report: Report): void {
+  const { RedrivePolicy, MessageRetentionPeriod, VisibilityTimeout } = better
+  if (RedrivePolicy) {
+    const target = queueNameOfArn(deadLetterArnOf(RedrivePolicy))
+    const receives = receiveCountOf(RedrivePolicy)
+    report(`queue ${name}: repaired, unprocessable messages move to ${target} after ${receives} receives`)
+  }
+  if (MessageRetentionPeriod) {
+    const retention = formatRetention(Number(MessageRetentionPeriod))
+    report(`queue ${name}: repaired, retains messages for ${retention}`)
+  }
+  if (VisibilityTimeout) report(`queue ${name}: repaired, its visibility timeout is ${VisibilityTimeout} s`)
 }
 
 /** @returns undefined when there is no such queue */
@@ -150,20 +170,6 @@ function reportDifferences(
   else if (receives !== recommended) {
     report(`queue ${name}: maxReceiveCount is ${receives}; imgpipe recommends ${recommended}`)
   }
-}
-
-/** @returns maxReceiveCount of a RedrivePolicy; undefined without one */
-export function receiveCountOf(redrivePolicy: string | undefined): number | undefined {
-  if (!redrivePolicy) return undefined
-  const { maxReceiveCount }: { maxReceiveCount?: number | string } = JSON.parse(redrivePolicy)
-  return maxReceiveCount === undefined ? undefined : Number(maxReceiveCount)
-}
-
-/** `4 days`, `1 minute`: a retention, which is a minute at least */
-export function formatRetention(seconds: number): string {
-  const [count, unit] = seconds >= 86_400 ? [seconds / 86_400, 'day'] : [seconds / 60, 'minute']
-  const rounded = Math.round(count)
-  return `${rounded} ${unit}${rounded === 1 ? '' : 's'}`
 }
 
 function cannot(what: string, permission: string, failure: AwsError): ImgpipeError {

@@ -1,4 +1,6 @@
+import { credentialsAdvice } from '../host/credentials-advice.ts'
 import type { ExitReason } from '../host/exit-codes.ts'
+import { credentialsCommand } from '../host/installation.ts'
 import type { AwsError } from './errors.ts'
 
 /** A failure in words for a person who can do something about it. */
@@ -51,16 +53,28 @@ export function explainFailure(failure: AwsError, options: ExplainOptions): Expl
 const expiredCodes = new Set(['ExpiredTokenException', 'ExpiredToken', 'TokenRefreshRequired'])
 
 function explainCredentials({ code, message: problem }: AwsError): Explanation {
-  if (expiredCodes.has(code)) {
-    const remedy =
-      'replace them in the same place; running workers pick up new ones in the shared file automatically'
-    return { reason: 'permission', problem, remedy }
-  }
-  const remedy =
-    code === ''
-      ? 'put them into ~/.aws/credentials or into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to the instance'
-      : 'copy the access key, the secret key and the session token again, all three from the same place'
-  return { reason: 'permission', problem, remedy }
+  const fault = expiredCodes.has(code) ? 'expired' : code === '' ? 'missing' : 'rejected'
+  return { reason: 'permission', problem, remedy: credentialsRemedy(fault) }
+}
+
+/** How working credentials get to where the workers of this host look for them. */
+export function credentialsRemedy(fault: 'expired' | 'missing' | 'rejected'): string {
+  const advice = credentialsAdvice()
+  if (advice === undefined) return remedies[fault]
+  return fault === 'missing' ? advice : installedRemedies[fault]
+}
+
+const remedies = {
+  expired:
+    'replace them in the same place; running workers pick up new ones in the shared file automatically',
+  missing:
+    'put them into ~/.aws/credentials or into AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or attach a role to the instance',
+  rejected: 'copy the access key, the secret key and the session token again, all three from the same place',
+}
+
+const installedRemedies = {
+  expired: `install new ones with "${credentialsCommand}"; running workers pick them up (those of an instance role are refreshed automatically: check the clock)`,
+  rejected: `copy all three again, access key, secret key and session token, and install them with "${credentialsCommand}"`,
 }
 
 function explainSettings({ code, bucketRegion, message: problem }: AwsError): Explanation {

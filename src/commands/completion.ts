@@ -33,7 +33,7 @@ _imgpipe() {
   [[ $before != = ]] || before=\${COMP_WORDS[COMP_CWORD-2]}
   for ((at = 1; at < COMP_CWORD; at++)); do
     case \${COMP_WORDS[at]} in
-      --config) ((at++)) ;;
+      --config|--pipeline) ((at++)) ;;
       -*) ;;
       *) command=\${COMP_WORDS[at]} && break ;;
     esac
@@ -49,6 +49,14 @@ ${valueCases(program)}
 }
 _imgpipe_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$word"); }
 _imgpipe_paths() { compopt -o filenames 2>/dev/null; mapfile -t COMPREPLY < <(compgen "$1" -- "$word"); }
+_imgpipe_pipelines() {
+  local file names=''
+  for file in /etc/imgpipe/*.json; do
+    file=\${file##*/}
+    [[ $file == '*.json' || $file == imgpipe.json ]] || names+=" \${file%.json}"
+  done
+  _imgpipe_words "$names"
+}
 complete -F _imgpipe imgpipe
 `
 }
@@ -75,6 +83,7 @@ function valueCase({ long, flags, argChoices }: Option): string {
   if (argChoices) return `${long}) _imgpipe_words ${quoted(argChoices)}; return ;;`
   if (flags.includes('<file>')) return `${long}) _imgpipe_paths -f; return ;;`
   if (flags.includes('<directory>')) return `${long}) _imgpipe_paths -d; return ;;`
+  if (long === '--pipeline') return `${long}) _imgpipe_pipelines; return ;;`
   return `${long}) return ;;`
 }
 

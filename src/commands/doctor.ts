@@ -1,14 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
 import { loadSettings } from '../config/settings.ts'
-import type { Finding, Role } from '../doctor/finding.ts'
+import { type Finding, isUnseen, type Role } from '../doctor/finding.ts'
 import { readEnvironment } from '../host/environment.ts'
 import { exitCodes, ImgpipeError } from '../host/exit-codes.ts'
+import { findInstallation, type Installation, installedRole } from '../host/installation.ts'
 import { examples } from './examples.ts'
+import { requireInstallation } from './pipeline.ts'
 
 const roles = ['detector', 'reader', 'both'] as const
-/** install.sh records which worker a host was installed for. */
-const installedRole = '/opt/imgpipe/role'
 const timeoutSeconds = 10
 
 /** Adds `imgpipe doctor` to the program. */
@@ -27,21 +26,48 @@ export function addDoctor(program: Command): void {
       examples(
         ['imgpipe doctor', 'everything that both workers need'],
         ['imgpipe doctor --role reader', 'what worker B needs'],
+        ['sudo imgpipe doctor', 'all of it on an installed host, as the user of the units'],
+        ['sudo imgpipe doctor --pipeline second', 'a further pipeline of that host'],
       ),
     )
     .action(async (_options: object, command: Command) => {
-      const options = command.optsWithGlobals<{ role?: Role; timeout?: number; config?: string }>()
-      const { role = roleOfHost(), timeout = timeoutSeconds, config } = options
-      // The other commands start without its modules.
-      const { runChecks } = await import('../doctor/run-checks.ts')
-      const findings = runChecks({
-        role,
-        loadSettings: () => loadSettings({ configFile: config }),
-        environment: process.env,
-        limitMs: timeout * 1000,
-      })
-      process.exitCode = exitCodeOf(await print(findings))
+      const options = command.optsWithGlobals<DoctorOptions>()
+      process.exitCode = exitCodeOf(await check(options))
     })
+}
+
+interface DoctorOptions {
+  role?: Role
+  timeout?: number
+  config?: string
+  pipeline?: string
+}
+
+async function check({ timeout = timeoutSeconds, config, pipeline, ...options }: DoctorOptions) {
+  const installation =
+    pipeline === undefined ? findInstallation() : requireInstallation(pipeline, process.env)
+  const role = options.role ?? roleOfHost(installation)
+  const style = outputStyle()
+  // The other commands start without these modules; all are loaded before the user of this process may change.
+  const { runChecks } = await import('../doctor/run-checks.ts')
+  const lines = await import('../doctor/finding-lines.ts')
+  const { seeAsUnits } = await import('../doctor/host.ts')
+  const host = installation && seeAsUnits(installation, pipeline)
+  const findings = runChecks({
+    role,
+    loadSettings: () => loadSettings({ configFile: config }),
+    environment: process.env,
+    limitMs: timeout * 1000,
+    host,
+  })
+  const printed: Finding[] = []
+  // Each is printed as it comes.
+  for await (const finding of findings) {
+    printed.push(finding)
+    console.log(lines.findingLine(finding, style))
+  }
+  console.log(lines.summaryLine(printed))
+  return printed
 }
 
 /** @throws {ImgpipeError} `usage` */
@@ -51,36 +77,24 @@ function parseSeconds(text: string): number {
   throw new ImgpipeError('usage', `--timeout must be a number of seconds up to 3600, but is "${text}".`)
 }
 
-function roleOfHost(): Role {
-  try {
-    const recorded = readFileSync(installedRole, 'utf8').trim()
-    return roles.find((role) => role === recorded) ?? 'both'
-  } catch {
-    return 'both'
-  }
+function roleOfHost(installation: Installation | undefined): Role {
+  const recorded = installation && installedRole(installation)
+  return roles.find((role) => role === recorded) ?? 'both'
 }
 
-/** Prints each finding as it comes. */
-async function print(findings: AsyncIterable<Finding>): Promise<Finding[]> {
+function outputStyle() {
   const { useColor, isUtf8 } = readEnvironment()
   const isTerminal = process.stdout.isTTY === true
-  const style = {
+  return {
     useSymbols: isTerminal && useColor && isUtf8,
     useColor: isTerminal && useColor,
     columns: isTerminal ? process.stdout.columns : undefined,
   }
-  const { findingLine, summaryLine } = await import('../doctor/finding-lines.ts')
-  const printed: Finding[] = []
-  for await (const finding of findings) {
-    printed.push(finding)
-    console.log(findingLine(finding, style))
-  }
-  console.log(summaryLine(printed))
-  return printed
 }
 
-/** 0 when no check has failed, else the class of the first failure. */
+/** 0 when no check has failed, else the class of the first failure; 77 also when not everything could be seen. */
 function exitCodeOf(findings: readonly Finding[]): number {
   const first = findings.find((finding) => finding.verdict === 'fail')
-  return first?.verdict === 'fail' ? exitCodes[first.reason] : exitCodes.done
+  if (first?.verdict === 'fail') return exitCodes[first.reason]
+  return findings.some(isUnseen) ? exitCodes.permission : exitCodes.done
 }

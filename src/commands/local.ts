@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { deadLetterQueueName } from '../aws/create-queues.ts'
+import { deadLetterQueueName } from '../aws/queue-attributes.ts'
 import { loadSettings } from '../config/settings.ts'
 import { displaySafe } from '../host/display.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { addCompletion } from './completion.ts'
+import { addCredentials } from './credentials.ts'
 import { addDemo } from './demo.ts'
 import { addDetect } from './detect.ts'
 import { addDoctor } from './doctor.ts'
 import { addHostChecks } from './host-checks.ts'
 import { addLocal } from './local.ts'
+import { addPipelineOption, usePipeline } from './pipeline.ts'
 import { addPlan } from './plan.ts'
 import { addRead } from './read.ts'
 import { addReport } from './report.ts'
@@ -22,6 +24,7 @@ const commands = [
   addRuns,
   addReport,
   addSetup,
+  addCredentials,
   addDoctor,
   addLocal,
   addCompletion,
@@ -38,17 +41,27 @@ export function createProgram(): Command {
     .addHelpText('after', '\n"imgpipe COMMAND --help" describes a command, with examples.')
     .exitOverride()
     .configureOutput({ outputError: () => undefined })
+  addPipelineOption(program)
   for (const add of commands) add(program)
   for (const command of program.commands) finish(command)
+  program.hook('preAction', (_program, command) => {
+    const { pipeline } = command.optsWithGlobals<{ pipeline?: string }>()
+    // The doctor looks at more of it than the environment.
+    if (pipeline !== undefined && command.name() !== 'doctor') usePipeline(pipeline, process.env)
+  })
   return program
 }
 
 const configDescription = 'settings file (default: $IMGPIPE_CONFIG, else /etc/imgpipe/imgpipe.json)'
 
+/** These concern no pipeline of an installed host. */
+const withoutPipeline = ['demo', 'local', 'completion']
+
 /** What every command has: help, the settings file, and errors that reach `cli.ts`. */
 function finish(command: Command): void {
   if (!command.options.some(({ long }) => long === '--config'))
     command.option('--config <file>', configDescription)
+  if (!withoutPipeline.includes(command.name())) addPipelineOption(command)
   command
     .exitOverride()
     .configureOutput({ outputError: () => undefined })

@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import convict from 'convict'
 import { ImgpipeError } from '../host/exit-codes.ts'
+import { rootVariable } from '../host/installation.ts'
 import { nearestName } from './nearest-name.ts'
 import { type SettingRule, type Settings, settingFormat, settingsSchema } from './schema.ts'
 
@@ -118,7 +119,7 @@ function unknownVariables(environment: Environment): string[] {
     ...entries.map(([key, { env }]) => [snakeCase(key), env] as const),
   ])
   return Object.keys(environment)
-    .filter((name) => name.startsWith(variablePrefix) && !known.includes(name))
+    .filter((name) => name.startsWith(variablePrefix) && name !== rootVariable && !known.includes(name))
     .map((name) => {
       const nearest = nearestName(suffixOf(name), bySuffix.keys())
       const remedy = remedyFor(nearest && bySuffix.get(nearest), known)

@@ -1,13 +1,16 @@
 import { GetQueueUrlCommand, type SQSClient } from '@aws-sdk/client-sqs'
 import type { AwsCredentialIdentity } from '@smithy/types'
 import type { Environment } from '../aws/clients.ts'
-import { queueName } from '../aws/create-queues.ts'
-import { rawCredentials } from '../aws/credentials.ts'
+import { areCredentialsFixed, rawCredentials } from '../aws/credentials.ts'
 import { type AwsError, classify } from '../aws/errors.ts'
-import { explainFailure } from '../aws/explain.ts'
+import { credentialsRemedy, explainFailure } from '../aws/explain.ts'
+import { queueName } from '../aws/queue-attributes.ts'
+import { findInstallation } from '../host/installation.ts'
+import type { Owner } from '../host/users.ts'
 import { checkFilePermissions, credentialsFile, explainMissing, isOfAnotherUser } from './credentials-file.ts'
-import { type Finding, fail, ok, warn } from './finding.ts'
-import type { Owner } from './users.ts'
+import { type Finding, fail, isUnseen, ok, warn } from './finding.ts'
+import type { Host } from './host.ts'
+import { checkHostFile } from './host-credentials.ts'
 
 const subject = 'credentials'
 /** Enough to replace them before a run stops for want of them. */
@@ -26,6 +29,8 @@ export interface CredentialsQuestion {
   readonly environment: Environment
   /** the user of the workers, as far as the state directory shows it */
   readonly worker: Owner | undefined
+  /** where imgpipe is installed */
+  readonly host?: Host | undefined
 }
 
 /**
@@ -36,25 +41,38 @@ export async function checkCredentials(
   question: CredentialsQuestion,
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  const { environment, worker } = question
+  const { environment, worker, host } = question
+  const onHost = host && !areCredentialsFixed(environment) ? checkHostFile(host, environment) : []
+  const isBroken = onHost.some(({ verdict }) => verdict === 'fail')
+  if (onHost.some(isUnseen) || (isBroken && !host?.isUserOfUnits)) return onHost
   let credentials: AwsCredentialIdentity
   try {
     credentials = await rawCredentials(environment)
   } catch {
-    return [explainMissing(environment)]
+    return isBroken ? onHost : [explainMissing(environment)]
   }
   const isFromFile = marksOf(credentials).some((mark) => mark.startsWith('CREDENTIALS_PROFILE'))
-  const permissions = isFromFile ? checkFilePermissions(credentialsFile(environment), worker) : undefined
+  if (isBroken && isFromFile) return onHost
+  const permissions =
+    isFromFile && !host ? checkFilePermissions(credentialsFile(environment), worker) : undefined
   if (permissions?.verdict === 'fail') return [permissions]
   const unusable = isUnusable(credentials, Date.now()) ?? (await checkAccepted(credentials, question, signal))
-  return [unusable, ...(permissions ? [permissions] : []), ...ownFile(isFromFile, question)]
+  const more = [...(permissions ? [permissions] : []), ...ownFile(isFromFile, question)]
+  return [unusable, ...onHost.map(unused), ...more]
+}
+
+/** The units pass over a file that they cannot use, and take the credentials of the role. */
+function unused(finding: Finding): Finding {
+  if (finding.verdict !== 'fail') return finding
+  return warn(finding.subject, `not used: ${finding.detail}`, finding.remedy)
 }
 
 function isUnusable(credentials: AwsCredentialIdentity, now: number): Finding | undefined {
   const { accessKeyId, sessionToken, expiration } = credentials
   if (accessKeyId.startsWith('ASIA') && sessionToken === undefined) {
     const detail = `${described(credentials)}: temporary credentials without their session token`
-    return fail(subject, 'permission', detail, 'copy the session token too')
+    const remedy = findInstallation() ? credentialsRemedy('rejected') : 'copy the session token too'
+    return fail(subject, 'permission', detail, remedy)
   }
   if (!expiration || isAutoRefreshed(credentials)) return undefined
   const leftMs = expiration.getTime() - now
@@ -89,7 +107,12 @@ function rejected(credentials: AwsCredentialIdentity, failure: AwsError): Findin
 
 /** Credentials in the environment of a process that runs never change. */
 function replaceRemedy(credentials: AwsCredentialIdentity): string {
-  if (marksOf(credentials).includes('CREDENTIALS_ENV_VARS')) return 'export new ones and start again'
+  const isInEnvironment = marksOf(credentials).includes('CREDENTIALS_ENV_VARS')
+  if (findInstallation()) {
+    const first = isInEnvironment ? 'remove them from the environment file of the units, then ' : ''
+    return `${first}${credentialsRemedy('expired')}`
+  }
+  if (isInEnvironment) return 'export new ones and start again'
   return 'replace them in the same file; running workers pick up the new credentials automatically'
 }
 
@@ -105,7 +128,7 @@ function described(credentials: AwsCredentialIdentity): string {
   const shown = id.length > 8 ? `${id.slice(0, 4)}…${id.slice(-4)}` : id
   const marks = marksOf(credentials)
   const known = sources.find(([mark]) => marks.some((each) => each.startsWith(mark)))?.[1]
-  const source = known ?? (credentials.expiration ? 'from a role' : undefined)
+  const source = known ?? (credentials.expiration ? 'from the instance role' : undefined)
   return source === undefined ? shown : `${shown} ${source}`
 }
 

@@ -1,5 +1,5 @@
 import { displaySafe } from '../host/display.ts'
-import type { Finding } from './finding.ts'
+import { type Finding, isUnseen } from './finding.ts'
 
 /** How findings are shown. */
 export interface OutputStyle {
@@ -28,18 +28,20 @@ export function findingLine(finding: Finding, style: OutputStyle): string {
   return `${colored}${start.slice(mark.length)}${text}`
 }
 
-/** `All checks passed.`, `1 check failed. 2 warnings.` */
+/** `All checks passed.`, `1 check failed. 2 warnings.`; never that all is well when not all could be seen. */
 export function summaryLine(findings: readonly Finding[]): string {
   const count = (verdict: Finding['verdict']) =>
     findings.filter((finding) => finding.verdict === verdict).length
   const [failed, warnings, skipped] = [count('fail'), count('warn'), count('skip')]
   const sentences = [
-    failed === 0 ? 'All checks passed.' : failures(failed),
+    failed > 0 ? failures(failed) : findings.some(isUnseen) ? incomplete : 'All checks passed.',
     ...(warnings === 0 ? [] : [warnings === 1 ? '1 warning.' : `${warnings} warnings.`]),
     ...(skipped === 0 ? [] : [`${skipped} skipped.`]),
   ]
   return sentences.join(' ')
 }
+
+const incomplete = 'No check failed, but not everything can be seen by this user: run "sudo imgpipe doctor".'
 
 function failures(failed: number): string {
   return failed === 1 ? '1 check failed.' : `${failed} checks failed; start with the first.`

@@ -39,6 +39,8 @@ interface SkipFinding {
   readonly verdict: 'skip'
   readonly subject: string
   readonly detail: string
+  /** this user may not see it, root may: the pipeline can be in order or not */
+  readonly needsRoot?: true
 }
 
 export function ok(subject: string, detail: string): OkFinding {
@@ -55,6 +57,15 @@ export function fail(subject: string, reason: ExitReason, detail: string, remedy
 
 export function skip(subject: string, detail: string): SkipFinding {
   return { verdict: 'skip', subject, detail }
+}
+
+/** For what the current user may not see: it is neither in order nor missing. */
+export function unseen(subject: string, why: string): SkipFinding {
+  return { ...skip(subject, `not checked: ${why}; use "sudo imgpipe doctor"`), needsRoot: true }
+}
+
+export function isUnseen(finding: Finding): boolean {
+  return finding.verdict === 'skip' && finding.needsRoot === true
 }
 
 /** A failed request as a finding. @param about what the request was for: the name of a bucket, of a queue */

@@ -1,26 +1,35 @@
 import { GetQueueAttributesCommand, GetQueueUrlCommand, type SQSClient } from '@aws-sdk/client-sqs'
+import { type AwsError, classify } from '../aws/errors.ts'
 import {
-  deadLetterQueueName,
+  deadLetterArnOf,
   defaultReceiveCount,
   formatRetention,
+  minVisibilitySeconds,
   queueName,
+  queueNameOfArn,
   receiveCountOf,
-} from '../aws/create-queues.ts'
-import { type AwsError, classify } from '../aws/errors.ts'
+} from '../aws/queue-attributes.ts'
 import { type Finding, fail, failedRequest, ok, skip, warn } from './finding.ts'
 
 type Attributes = Readonly<Record<string, string>>
 
 /** SQS's own default: a reader that is started on Monday still finds Friday's messages. */
 const minRetentionSeconds = 4 * 24 * 3600
-/** A reader that pauses for less than this keeps its messages. */
-const minVisibilitySeconds = 10
+/** The console's own default: a message must survive some crashes and outages, each of which is a receive. */
+const minReceives = 10
 const deadLetters = 'dead letters'
+
+export interface QueueQuestion {
+  readonly queue: string
+  readonly maxAttempts: number
+  /** the command that creates and repairs the queue on this host: `imgpipe setup` */
+  readonly setup: string
+}
 
 /** Two findings: the queue itself, and where messages go that cannot be processed. Nothing is sent or received. */
 export async function checkQueue(
   sqs: SQSClient,
-  { queue, maxAttempts }: { queue: string; maxAttempts: number },
+  { queue, maxAttempts, setup }: QueueQuestion,
   abortSignal: AbortSignal,
 ): Promise<Finding[]> {
   const name = queueName(queue)
@@ -32,16 +41,16 @@ export async function checkQueue(
     operation = 'GetQueueAttributes'
     const command = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['All'] })
     const { Attributes = {} } = await sqs.send(command, { abortSignal })
-    const redrive = await checkRedrive(sqs, { name, url, attributes: Attributes, maxAttempts }, abortSignal)
-    return [queueFinding(name, Attributes, url), redrive]
+    const redrive = await checkRedrive(sqs, Attributes.RedrivePolicy, { maxAttempts, setup }, abortSignal)
+    return [queueFinding(name, Attributes, setup), redrive]
   } catch (error) {
     const failure = classify(error, { service: 'sqs', operation })
-    return [queueFailure(name, failure), skip(deadLetters, 'not checked: fix the queue first')]
+    return [queueFailure(name, failure, setup), skip(deadLetters, 'not checked: fix the queue first')]
   }
 }
 
 /** Its attributes are more than the workers need; they only have to find it. */
-function queueFailure(name: string, failure: AwsError): Finding {
+function queueFailure(name: string, failure: AwsError, setup: string): Finding {
   if (failure.operation === 'GetQueueAttributes' && failure.kind === 'denied')
     return warn(
       'queue',
@@ -50,20 +59,20 @@ function queueFailure(name: string, failure: AwsError): Finding {
     )
   return failedRequest('queue', name, failure, {
     permission: `sqs:${failure.operation} on it`,
-    missing: 'create it with "imgpipe setup", or correct the settings "queue" and "region"',
+    missing: `create it with "${setup}", or correct the settings "queue" and "region"`,
   })
 }
 
-function queueFinding(name: string, attributes: Attributes, url: string | undefined): Finding {
+function queueFinding(name: string, attributes: Attributes, setup: string): Finding {
   const retention = Number(attributes.MessageRetentionPeriod)
   const visibility = Number(attributes.VisibilityTimeout)
   if (retention < minRetentionSeconds) {
     const detail = `${name}: retains messages for only ${formatRetention(retention)}`
-    return warn('queue', detail, setAttributes(url, { MessageRetentionPeriod: '1209600' }))
+    return warn('queue', detail, repair(setup))
   }
   if (visibility < minVisibilitySeconds) {
     const detail = `${name}: its visibility timeout is only ${visibility} s`
-    return warn('queue', detail, setAttributes(url, { VisibilityTimeout: '30' }))
+    return warn('queue', detail, repair(setup))
   }
   const type = attributes.FifoQueue === 'true' ? 'FIFO' : 'standard'
   const waiting = attributes.ApproximateNumberOfMessages ?? '?'
@@ -72,37 +81,22 @@ function queueFinding(name: string, attributes: Attributes, url: string | undefi
   return ok('queue', `${name}: ${type}, retains messages for ${formatRetention(retention)}, ${messages}`)
 }
 
-interface RedriveQuestion {
-  readonly name: string
-  readonly url: string | undefined
-  readonly attributes: Attributes
-  readonly maxAttempts: number
-}
-
 async function checkRedrive(
   sqs: SQSClient,
-  { name, url, attributes, maxAttempts }: RedriveQuestion,
+  redrivePolicy: string | undefined,
+  { maxAttempts, setup }: Pick<QueueQuestion, 'maxAttempts' | 'setup'>,
   abortSignal: AbortSignal,
 ): Promise<Finding> {
-  const { RedrivePolicy = '', QueueArn = '' } = attributes
-  const receives = receiveCountOf(RedrivePolicy)
-  const recommended = defaultReceiveCount(maxAttempts)
-  if (receives === undefined) {
-    const ownArn = `${QueueArn.slice(0, QueueArn.lastIndexOf(':') + 1)}${deadLetterQueueName(name)}`
-    const remedy = `create one with "imgpipe setup", then ${setRedrivePolicy(url, ownArn, recommended)}`
-    return warn(
-      deadLetters,
-      'no dead-letter queue: unprocessable messages are received again and again',
-      remedy,
-    )
+  const receives = receiveCountOf(redrivePolicy)
+  if (receives === undefined || !redrivePolicy) {
+    const detail = 'no dead-letter queue: unprocessable messages are received again and again'
+    return warn(deadLetters, detail, repair(setup))
   }
-  const { deadLetterTargetArn = '' }: { deadLetterTargetArn?: string } = JSON.parse(RedrivePolicy)
-  // Half of the recommendation: the owner of a queue may have reasons, but not for less than this.
-  if (receives < recommended / 2) {
-    const detail = `messages are moved away after only ${receives} receives; crashes and outages are receives too`
-    return fail(deadLetters, 'settings', detail, setRedrivePolicy(url, deadLetterTargetArn, recommended))
-  }
-  const target = deadLetterTargetArn.slice(deadLetterTargetArn.lastIndexOf(':') + 1)
+  const few = `messages are moved away after only ${receives} receives; crashes and outages are receives too`
+  if (receives < minReceives) return fail(deadLetters, 'settings', few, repair(setup))
+  // Half of the recommendation: the owner of a queue may have reasons.
+  if (receives < defaultReceiveCount(maxAttempts) / 2) return warn(deadLetters, few, repair(setup))
+  const target = queueNameOfArn(deadLetterArnOf(redrivePolicy))
   const isVisible = await exists(sqs, target, abortSignal)
   const where = isVisible ? target : `${target} (not visible with these credentials)`
   return ok(deadLetters, `move to ${where} after ${receives} receives`)
@@ -118,12 +112,6 @@ async function exists(sqs: SQSClient, name: string, abortSignal: AbortSignal): P
   }
 }
 
-function setRedrivePolicy(url: string | undefined, deadLetterTargetArn: string, receives: number): string {
-  const policy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: receives })
-  return setAttributes(url, { RedrivePolicy: policy })
-}
-
-/** A command that can be pasted into a shell. */
-function setAttributes(url = 'URL', attributes: Attributes): string {
-  return `aws sqs set-queue-attributes --queue-url ${url} --attributes '${JSON.stringify(attributes)}'`
+function repair(setup: string): string {
+  return `${setup} --repair`
 }

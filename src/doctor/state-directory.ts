@@ -2,12 +2,13 @@ import { accessSync, constants, readdirSync, statSync } from 'node:fs'
 import { mkdtemp, rm, stat, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { ImgpipeError } from '../host/exit-codes.ts'
+import { currentUser, type Owner, ownerOf, userName } from '../host/users.ts'
 import { StateDatabase } from '../state/database.ts'
 import { databasePath, type Role as Worker } from '../state/role.ts'
 import { schemaVersion } from '../state/schema.ts'
 import { startAgain } from '../state/sqlite-errors.ts'
-import { type Finding, fail, fatal, ok, skip } from './finding.ts'
-import { currentUser, type Owner, ownerOf, userName } from './users.ts'
+import { type Finding, fail, fatal, ok, skip, warn } from './finding.ts'
+import type { Host } from './host.ts'
 
 const subject = 'state dir'
 /** A million images take more, but not less than this is left to any run. */
@@ -17,26 +18,49 @@ const maxCheckedBytes = 200_000_000
 const maxNamedFiles = 3
 
 /** Whether the workers can keep their state: directory, space, owners of the files, databases. */
-export async function checkStateDirectory(stateDir: string, workers: readonly Worker[]): Promise<Finding[]> {
-  const directory = await checkDirectory(stateDir)
+export async function checkStateDirectory(
+  stateDir: string,
+  workers: readonly Worker[],
+  host?: Host,
+): Promise<Finding[]> {
+  const directory = await checkDirectory(stateDir, host)
   if (directory.verdict === 'fail' || isClosed(stateDir)) return [directory]
-  return [directory, ...checkOwners(stateDir), ...checkDatabases(stateDir, workers)]
+  const owner = host ? host.user : ownerOf(stateDir)
+  const foreign = owner && owner.uid !== 0 ? checkOwners(stateDir, owner) : []
+  return [directory, ...foreign, ...checkDatabases(stateDir, workers)]
 }
 
 /** Whether the directory can be written to, and has room. What is written for that is removed again. */
-async function checkDirectory(stateDir: string): Promise<Finding> {
+async function checkDirectory(stateDir: string, host: Host | undefined): Promise<Finding> {
   const existing = await nearestDirectory(stateDir)
   const { bavail, bsize } = await statfs(existing)
   const free = bavail * bsize
-  try {
-    await rm(await mkdtemp(join(existing, '.imgpipe-doctor-')), { recursive: true })
-  } catch (error) {
-    return notWritable(stateDir, existing, error)
+  if (host && !isWithin(stateDir, host.installation.stateDir)) return outside(stateDir, host)
+  if (host && !host.isUserOfUnits) {
+    if (free >= minFreeBytes) return ok(subject, `${stateDir} is that of the units, ${size(free)} free`)
+  } else {
+    try {
+      await rm(await mkdtemp(join(existing, '.imgpipe-doctor-')), { recursive: true })
+    } catch (error) {
+      return notWritable(stateDir, existing, error)
+    }
   }
   const place = existing === stateDir ? `${stateDir} is writable` : `${stateDir} will be created`
   if (free >= minFreeBytes) return ok(subject, `${place}, ${size(free)} free`)
   const remedy = `free some space, or set "stateDir" to a directory with at least ${size(minFreeBytes)}`
   return fail(subject, 'disk', `only ${size(free)} free in ${stateDir}`, remedy)
+}
+
+function isWithin(path: string, directory: string): boolean {
+  return path === directory || path.startsWith(`${directory}/`)
+}
+
+/** The sandbox of the units makes all other directories read-only. */
+function outside(stateDir: string, { installation }: Host): Finding {
+  const detail = `${stateDir} is outside of ${installation.stateDir}, where alone the units can write`
+  const remedy =
+    'remove "stateDir" from the settings, or allow it with ReadWritePaths= in a drop-in of the units'
+  return warn(subject, detail, remedy)
 }
 
 /** The directory itself, or the nearest one above it that exists: it would be created there. */
@@ -74,9 +98,9 @@ function isClosed(stateDir: string): boolean {
 }
 
 /** A worker that was once started by somebody else has left files that the service cannot write. */
-function checkOwners(stateDir: string): Finding[] {
-  const owner = ownerOf(stateDir)
-  if (!owner || owner.uid === 0) return []
+function checkOwners(stateDir: string, owner: Owner): Finding[] {
+  // systemd gives the units a directory that is not theirs with all that is in it (systemd.exec(5), StateDirectory=).
+  if (ownerOf(stateDir)?.uid !== owner.uid) return []
   const foreign = filesOfOthers(stateDir, owner)
   if (foreign.length === 0) return []
   const named = foreign.slice(0, maxNamedFiles).map(({ name, uid }) => `${name} (${userName(uid)})`)

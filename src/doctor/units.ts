@@ -1,26 +1,39 @@
 import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { promisify } from 'node:util'
+import { exitCodes } from '../host/exit-codes.ts'
 import type { Role as Worker } from '../state/role.ts'
-import { type Finding, fail, ok, skip } from './finding.ts'
+import { type Finding, fail, ok, skip, warn } from './finding.ts'
+import type { Host } from './host.ts'
 
 /** What `systemctl show` prints about a unit, by property. */
 export type UnitState = Readonly<Record<string, string>>
 
-const properties = ['LoadState', 'ActiveState', 'UnitFileState', 'Result', 'NeedDaemonReload']
+const properties = [
+  'LoadState',
+  'ActiveState',
+  'UnitFileState',
+  'Result',
+  'ExecMainStatus',
+  'NeedDaemonReload',
+]
 const answerMs = 5000
+const interrupted = String(exitCodes.interrupted)
 
 /** The units of the workers, where systemd runs the machine (sd_booted(3) knows it by this directory). */
 export async function checkUnits(
   workers: readonly Worker[],
+  host?: Host,
   booted = '/run/systemd/system',
 ): Promise<Finding[]> {
   if (!existsSync(booted)) return [skip('units', 'not checked: systemd does not run this machine')]
-  return Promise.all(workers.map(async (worker) => unitFinding(worker, await unitState(worker))))
+  return Promise.all(
+    workers.map(async (worker) => unitFinding(worker, await unitState(unitOf(worker, host?.pipeline)), host)),
+  )
 }
 
-async function unitState(worker: Worker): Promise<UnitState | undefined> {
-  const args = ['show', `--property=${properties.join(',')}`, unitOf(worker)]
+async function unitState(unit: string): Promise<UnitState | undefined> {
+  const args = ['show', `--property=${properties.join(',')}`, unit]
   const run = promisify(execFile)
   const answer = await run('systemctl', args, { timeout: answerMs }).catch(() => undefined)
   const lines = answer?.stdout.trim().split('\n') ?? []
@@ -28,12 +41,12 @@ async function unitState(worker: Worker): Promise<UnitState | undefined> {
 }
 
 /** The reader must run; the detector runs once per trigger, so only a failed run of it is a failure. */
-export function unitFinding(worker: Worker, state: UnitState | undefined): Finding {
-  const unit = unitOf(worker)
+export function unitFinding(worker: Worker, state: UnitState | undefined, host?: Host): Finding {
+  const unit = unitOf(worker, host?.pipeline)
   const subject = `${worker} unit`
   if (!state) return skip(subject, 'not checked: systemctl does not answer')
-  const { LoadState, ActiveState, UnitFileState, Result, NeedDaemonReload } = state
-  if (LoadState === 'not-found') return skip(subject, 'not installed; run "sudo ./deploy/install.sh"')
+  const { LoadState, ActiveState, UnitFileState, Result, ExecMainStatus, NeedDaemonReload } = state
+  if (LoadState === 'not-found') return skip(subject, `not installed; run "sudo ${installerOf(host)}"`)
   if (LoadState !== 'loaded')
     return fail(
       subject,
@@ -43,6 +56,8 @@ export function unitFinding(worker: Worker, state: UnitState | undefined): Findi
     )
   if (NeedDaemonReload === 'yes')
     return fail(subject, 'settings', `${unit} has changed on disk`, 'sudo systemctl daemon-reload')
+  if (worker === 'detector' && ActiveState === 'failed' && ExecMainStatus === interrupted)
+    return warn(subject, `${unit} was interrupted`, `sudo systemctl start ${unit}`)
   if (ActiveState === 'failed')
     return fail(subject, 'unavailable', `${unit} has failed (${Result})`, `see "journalctl -u ${unit} -n 20"`)
   if (worker === 'detector') return ok(subject, `installed, ${ActiveState}`)
@@ -53,6 +68,11 @@ export function unitFinding(worker: Worker, state: UnitState | undefined): Findi
   return ok(subject, 'installed, active')
 }
 
-function unitOf(worker: Worker): string {
-  return `imgpipe-${worker}.service`
+/** @param pipeline a further one, whose units are instances of a template */
+export function unitOf(worker: Worker, pipeline: string | undefined): string {
+  return `imgpipe-${worker}${pipeline === undefined ? '' : `@${pipeline}`}.service`
+}
+
+function installerOf(host: Host | undefined): string {
+  return host ? '/opt/imgpipe/current/deploy/install.sh' : './deploy/install.sh'
 }

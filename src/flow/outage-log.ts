@@ -1,3 +1,4 @@
+import { credentialsAdvice } from '../host/credentials-advice.ts'
 import type { Log } from '../host/log.ts'
 import type { Failure } from './failure.ts'
 
@@ -155,7 +156,11 @@ function hasSucceeded({ lastReportedAt, succeededAt }: Outage): boolean {
 }
 
 function failureSentence(what: string, failure: Failure): string {
-  if (failure.kind === 'credentials') return `waiting for new credentials to ${what} (${failure.message})`
+  if (failure.kind === 'credentials') {
+    const advice = credentialsAdvice()
+    const remedy = advice === undefined ? '' : `: ${advice}`
+    return `waiting for new credentials to ${what} (${failure.message})${remedy}`
+  }
   if (failure.kind === 'denied') return `not permitted to ${what} (${failure.message}): grant the permission`
   return `cannot ${what} (${failure.message})`
 }

@@ -1,3 +1,4 @@
+import { credentialsAdvice } from '../host/credentials-advice.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'
 import { ShutdownError, sleep } from '../host/shutdown.ts'
 import { Failure, type FailureKind } from './failure.ts'
@@ -127,12 +128,12 @@ export function throwIfOver(
         `Cannot ${what}: ${reason}. Grant the missing permission and start again; no progress was lost.`,
         cause,
       )
-    case 'credentials':
-      throw new ImgpipeError(
-        'permission',
-        `Cannot ${what}: ${reason}. Provide valid credentials and start again; no progress was lost.`,
-        cause,
-      )
+    case 'credentials': {
+      const advice = credentialsAdvice()
+      const remedy = `Provide valid credentials${advice === undefined ? '' : ` (${advice})`} and start again`
+      const sentences = `Cannot ${what}: ${reason}. ${remedy}; no progress was lost.`
+      throw new ImgpipeError('permission', sentences, cause)
+    }
     case 'missing':
       throw new ImgpipeError(
         'settings',

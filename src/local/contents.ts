@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
-import { deadLetterQueueName, defaultRetentionSeconds } from '../aws/create-queues.ts'
+import { deadLetterQueueName, defaultRetentionSeconds } from '../aws/queue-attributes.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'
 
 /** What a local cloud is given to begin with. */

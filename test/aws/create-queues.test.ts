@@ -1,22 +1,22 @@
 import { type FauxqsServer, startFauxqs } from 'fauxqs'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Clients, createClients } from '../../src/aws/clients.ts'
+import { createQueues } from '../../src/aws/create-queues.ts'
 import {
-  createQueues,
   deadLetterQueueName,
   defaultReceiveCount,
   formatRetention,
   queueName,
   receiveCountOf,
-} from '../../src/aws/create-queues.ts'
+} from '../../src/aws/queue-attributes.ts'
 import { credentials, FakeService, html, jsonError } from './fake-service.ts'
 
 describe('createQueues', () => {
   let server: FauxqsServer
   let clients: Clients
-  const create = async (queue: string) => {
+  const create = async (queue: string, options: { repair?: boolean } = {}) => {
     const lines: string[] = []
-    await createQueues(clients.sqs, { queue, maxAttempts: 5 }, (line) => lines.push(line))
+    await createQueues(clients.sqs, { queue, maxAttempts: 5 }, (line) => lines.push(line), options)
     return lines
   }
 
@@ -48,8 +48,19 @@ describe('createQueues', () => {
       'queue own: already exists, unchanged',
       'queue own: retains messages for 4 days; imgpipe recommends 14 days',
       'queue own: has no dead-letter queue; imgpipe recommends one',
-      'queue own: set its RedrivePolicy to use own-dlq',
+      'queue own: "imgpipe setup --repair" corrects this',
     ])
+  })
+
+  test('a repair raises what is too low, once', async () => {
+    server.createQueue('low', { attributes: { MessageRetentionPeriod: '345600', VisibilityTimeout: '2' } })
+    expect(await create('low', { repair: true })).toEqual([
+      'queue low-dlq: created, retains messages for 14 days',
+      'queue low: repaired, unprocessable messages move to low-dlq after 100 receives',
+      'queue low: repaired, retains messages for 14 days',
+      'queue low: repaired, its visibility timeout is 30 s',
+    ])
+    expect(await create('low', { repair: true })).toEqual(['queue low: already exists, unchanged'])
   })
 })
 

@@ -47,6 +47,11 @@ it.each([
     ['images', 'settings.json'],
   ],
   [['imgpipe', '--config', 'settings.json', 'se'], ['setup']],
+  [['imgpipe', '--pipeline', 'second', 'se'], ['setup']],
+  [
+    ['imgpipe', 'credentials', '--from', ''],
+    ['images', 'settings.json'],
+  ],
   [
     ['imgpipe', 'doctor', '--role', ''],
     ['both', 'detector', 'reader'],

@@ -2,6 +2,7 @@ import {
   GetQueueAttributesCommand,
   GetQueueUrlCommand,
   ListQueuesCommand,
+  SendMessageCommand,
   SetQueueAttributesCommand,
 } from '@aws-sdk/client-sqs'
 import { expect, it, onTestFinished } from 'vitest'
@@ -16,8 +17,8 @@ async function testCloud() {
     const command = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['All'] })
     return (await cloud.sqs.send(command)).Attributes ?? {}
   }
-  const setup = (more: Record<string, string> = {}) =>
-    imgpipe(['setup'], { ...cloud.environment(cloud.readerState), ...more })
+  const setup = (more: Record<string, string> = {}, words: string[] = []) =>
+    imgpipe(['setup', ...words], { ...cloud.environment(cloud.readerState), ...more })
   return { cloud, attributes, setup }
 }
 
@@ -59,7 +60,7 @@ it('leaves the attributes of an existing queue alone, and lists each difference'
     'queue cars: already exists, unchanged',
     'queue cars: retains messages for 4 days; imgpipe recommends 14 days',
     'queue cars: has no dead-letter queue; imgpipe recommends one',
-    'queue cars: set its RedrivePolicy to use cars-dlq',
+    'queue cars: "imgpipe setup --repair" corrects this',
   ])
   expect(await attributes('cars')).toEqual(before)
   const { QueueArn } = await attributes('cars-dlq')
@@ -68,7 +69,34 @@ it('leaves the attributes of an existing queue alone, and lists each difference'
     new SetQueueAttributesCommand({ QueueUrl: cloud.queueUrl, Attributes: { RedrivePolicy } }),
   )
   const again = await setup()
-  expect(again.lines.at(-1)).toBe('queue cars: maxReceiveCount is 7; imgpipe recommends 100')
+  expect(again.lines.at(-2)).toBe('queue cars: maxReceiveCount is 7; imgpipe recommends 100')
+})
+
+it('repairs a queue from the console: the messages in it stay, its dead-letter queue is attached', async () => {
+  const { cloud, attributes, setup } = await testCloud()
+  await cloud.sqs.send(new SendMessageCommand({ QueueUrl: cloud.queueUrl, MessageBody: '1.jpg' }))
+  const { code, lines } = await setup({}, ['--repair'])
+  expect([code, lines.slice(1)]).toEqual([
+    0,
+    [
+      'queue cars: repaired, unprocessable messages move to cars-dlq after 100 receives',
+      'queue cars: repaired, retains messages for 14 days',
+      'queue cars: repaired, its visibility timeout is 30 s',
+    ],
+  ])
+  const { QueueArn } = await attributes('cars-dlq')
+  const repaired = await attributes('cars')
+  const policy = { deadLetterTargetArn: QueueArn, maxReceiveCount: 100 }
+  expect(JSON.parse(repaired.RedrivePolicy ?? '{}')).toEqual(policy)
+  expect(await cloud.messages()).toMatchObject({ visible: 1 })
+})
+
+it('says which permission a repair needs', async () => {
+  const { cloud, setup } = await testCloud()
+  const refuse = { kind: 'refuse', refusal: 'denied' } as const
+  cloud.proxy.add({ operations: ['SetQueueAttributes'], share: 1, fault: refuse })
+  const { code, lines } = await setup({}, ['--repair'])
+  expect([code, lines.at(-1)]).toEqual([77, expect.stringMatching(/Cannot repair .*sqs:SetQueueAttributes/)])
 })
 
 it.each([

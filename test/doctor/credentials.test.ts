@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeEach, describe, expect, it } from 'vitest'
 import { checkCredentials } from '../../src/doctor/credentials.ts'
-import { type Owner, ownerOf } from '../../src/doctor/users.ts'
+import { type Owner, ownerOf } from '../../src/host/users.ts'
 import { type Answer, FakeService, html, json, jsonError } from '../aws/fake-service.ts'
 
 const home = mkdtempSync(join(tmpdir(), 'imgpipe-credentials-'))
@@ -124,7 +124,7 @@ describe('from a file', () => {
     ['no section', keys, {}, `${file} has no [default] section`, 'add the line [default]'],
     ['no such profile', `[default]\n${keys}`, { AWS_PROFILE: 'lab' }, 'has no [lab] section', 'AWS_PROFILE'],
     ['no secret', '[default]\naws_access_key_id=a\n', {}, 'has no aws_secret_access_key', 'copy'],
-    ['exports', `[default]\nexport ${keys}`, {}, 'has no aws_access_key_id', 'copy'],
+    ['exports', `[default]\nexport ${keys}`, {}, 'line 2 is one for a shell', 'aws_access_key_id=…'],
   ])('%s', async (_, content, environment, detail, remedy) => {
     if (content !== undefined) write(content)
     expect(await check({ ...inFile, ...environment })).toMatchObject([

@@ -28,6 +28,12 @@ const units: ['detector' | 'reader', UnitState | undefined, verdict: string, wor
   ['detector', { ...installed, ActiveState: 'inactive', UnitFileState: 'static' }, 'ok', /inactive/],
   ['detector', { ...installed, ActiveState: 'activating', UnitFileState: 'static' }, 'ok', /activating/],
   ['detector', { ...installed, ActiveState: 'failed', Result: 'timeout' }, 'fail', /timeout.*journalctl/],
+  [
+    'detector',
+    { ...installed, ActiveState: 'failed', Result: 'exit-code', ExecMainStatus: '75' },
+    'warn',
+    /was interrupted sudo systemctl start imgpipe-detector\.service$/,
+  ],
   ['detector', { LoadState: 'not-found', ActiveState: 'inactive' }, 'skip', /install\.sh/],
   ['detector', undefined, 'skip', /does not answer/],
 ]
@@ -36,9 +42,11 @@ it.each(units)('%s %o is %s', (worker, state, verdict, words) => {
   const finding = unitFinding(worker, state)
   expect(finding.verdict).toBe(verdict)
   expect(finding.subject).toBe(`${worker} unit`)
-  expect(`${finding.detail} ${finding.verdict === 'fail' ? finding.remedy : ''}`).toMatch(words)
+  expect(`${finding.detail} ${'remedy' in finding ? finding.remedy : ''}`).toMatch(words)
 })
 
 it('checks no units where systemd does not run the machine', async () => {
-  expect(await checkUnits(['detector', 'reader'], '/no/such/directory')).toMatchObject([{ verdict: 'skip' }])
+  expect(await checkUnits(['detector', 'reader'], undefined, '/no/such/directory')).toMatchObject([
+    { verdict: 'skip' },
+  ])
 })

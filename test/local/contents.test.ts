@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { deadLetterQueueName } from '../../src/aws/create-queues.ts'
+import { deadLetterQueueName } from '../../src/aws/queue-attributes.ts'
 import { fillCloud, uploadPictures } from '../../src/local/contents.ts'
 import { testCloud } from './cloud.ts'
 
