@@ -59,6 +59,12 @@ test('a volume from a snapshot keeps its file system, and B attaches none with a
   ])
 })
 
+test('no file system is created on a volume from a snapshot', () => {
+  instance.addVolume()
+  const { calls } = boot('Reader', { VolumeSnapshot: 'snap-1' })
+  expect(calls[2]).toMatch(/^install.sh /)
+})
+
 test('an additional reader is installed without a volume and sends no signal', () => {
   const { status, calls, signals } = boot('AdditionalReader', { MaxReaders: '2' })
   const doctor = `${imgpipe(instance.root)} doctor --role reader`
@@ -156,6 +162,12 @@ describe('a failure is signaled with its reason', () => {
     expect(reasonOf('Detector')).toContain(
       'https://example.com/imgpipe.git contains no deploy/install.sh: specify a release of imgpipe.',
     )
+  })
+
+  test('the agent that ships the log has time to do so', () => {
+    instance.installerPrints('no', 1)
+    reasonOf('Detector', { LogRetentionDays: '30' })
+    expect(instance.allCalls().at(-1)).toBe('sleep 15')
   })
 
   test('an installation that takes too long', () => {

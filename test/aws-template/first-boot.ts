@@ -149,9 +149,13 @@ export class FreshInstance {
     return this.#run(script, args, { AWS_DEFAULT_REGION: 'us-east-1' })
   }
 
-  /** How stand-ins were called, without the waiting. */
+  /** How stand-ins were called, without those that only look or wait. */
   calls(): string[] {
-    return this.#lines('calls').filter((call) => !/^(sleep|timeout|blkid|findmnt|journalctl) /.test(call))
+    return this.allCalls().filter((call) => !/^(sleep|timeout|blkid|findmnt|journalctl) /.test(call))
+  }
+
+  allCalls(): string[] {
+    return this.#lines('calls')
   }
 
   get settingsFile(): string {

@@ -42,6 +42,13 @@ test.each([
   expect({ status, stdout }).toEqual({ status: 1, stdout: '' })
 })
 
+test('a volume that was attached is not attached again while its device does not appear', () => {
+  instance.write('attach-answers', 'lost\n')
+  const { stderr } = instance.prepareVolume('--attach', volume)
+  expect(stderr).toContain('after 120 seconds: it was attached, but its device did not appear')
+  expect(instance.calls()).toHaveLength(1)
+})
+
 test('without --attach, CloudFormation attaches the volume: nothing is called meanwhile', () => {
   const { status, stderr } = instance.prepareVolume(volume)
   expect(stderr).toContain(`${volume} is not available after 120 seconds: it was not attached`)

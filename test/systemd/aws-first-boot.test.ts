@@ -24,7 +24,7 @@ let userData = ''
 beforeAll(async () => {
   cloud = await TestCloud.start()
   await rm(image, { force: true })
-  await must('truncate', ['--size=64M', image])
+  await must('truncate', ['--size=256M', image])
   device = (await must('losetup', ['--find', '--show', image])).trim()
   // An instance of the Xen kind, on which a volume attached as /dev/sdf is /dev/xvdf.
   machine = await Machine.boot('imgpipe-aws', [`${device}:/dev/xvdf`])
