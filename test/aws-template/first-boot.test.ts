@@ -6,10 +6,11 @@ import { loadSettings } from '../../src/config/settings.ts'
 import { FreshInstance, userDataOf } from './first-boot.ts'
 import { stackOf } from './stack.ts'
 
-const packages = 'dnf --assumeyes --quiet install e2fsprogs git-core gzip tar xfsprogs'
+const packages = 'dnf --assumeyes --quiet install aws-cfn-bootstrap e2fsprogs git-core gzip tar xfsprogs'
 const clone =
   'git -c advice.detachedHead=false clone --quiet --depth 1 --branch v1.0.0 https://example.com/imgpipe.git .'
-const imgpipe = (root: string) => `runuser --user imgpipe -- ${root}/usr/local/bin/imgpipe`
+const imgpipe = (root: string) =>
+  `runuser --user imgpipe -- env --ignore-environment PATH=${root}/bin HOME=${root}/var/lib/imgpipe ${root}/usr/local/bin/imgpipe`
 
 let instance: FreshInstance
 beforeEach(() => {
@@ -90,7 +91,7 @@ test('with a log group, the agent ships the log of the installation and the line
   const { status, calls } = boot('Detector', { LogRetentionDays: '30' })
   const file = join(instance.root, 'opt/aws/amazon-cloudwatch-agent/etc/imgpipe.json')
   expect(calls.slice(0, 3)).toEqual([
-    'dnf --assumeyes --quiet install e2fsprogs git-core gzip tar xfsprogs amazon-cloudwatch-agent rsyslog',
+    'dnf --assumeyes --quiet install aws-cfn-bootstrap e2fsprogs git-core gzip tar xfsprogs amazon-cloudwatch-agent rsyslog',
     'systemctl enable --now rsyslog',
     `amazon-cloudwatch-agent-ctl -a fetch-config -m ec2 -c file:${file} -s`,
   ])

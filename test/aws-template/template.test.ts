@@ -209,6 +209,8 @@ test('alarms: dead letters, an old message, failed hosts and instances; with a t
     ['StatusCheckFailed_Instance', [actions.reboot]],
   ] as const
   expect(alarmsOf(plain)).toEqual(expected)
+  const lab = stackOf({ InstanceProfile: 'LabInstanceProfile' })
+  expect(alarmsOf(lab)).toEqual(expected.map(([metric]) => [metric, []]))
   expect(alarmsOf(stackOf({ AlarmTopic: topic }))).toEqual(
     expected.map(([metric, own]) => [metric, [...own, topic]]),
   )
