@@ -55,7 +55,8 @@ async function examine(role: string, worker: string): Promise<void> {
 
 /** What was asked without a right to it, and the rights, but for `byOthers`, that nothing was asked with. */
 function compare(role: string, parameters: Record<string, string>, byOthers: string[]) {
-  const statements = statementsOf(stackOf({ Bucket: bucket, ...parameters }), role)
+  const worker = role === 'DetectorRole' ? 'detector' : 'reader'
+  const statements = statementsOf(stackOf({ Bucket: bucket, ...parameters }), role, worker)
   const requests = [...(asked.get(role) ?? [])].map((request) => request.split(/ (.*)/))
   expect(requests).not.toEqual([])
   const refused = requests.filter(([action = '', resource = '']) => !allows(statements, action, resource))

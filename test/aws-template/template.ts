@@ -33,7 +33,7 @@ export function text(value: Value | undefined): string {
 }
 
 const shortForms = ['Ref', 'Condition', 'GetAtt', 'Sub', 'If', 'Equals', 'Not', 'And', 'Or']
-shortForms.push('Select', 'Split', 'FindInMap')
+shortForms.push('Select', 'Split', 'FindInMap', 'GetAZs')
 
 /** A tag in its three shapes: `!Sub text`, `!If [a, b, c]` and `!Sub {…}`. */
 function tagsOf(form: string): (ScalarTag | CollectionTag)[] {
