@@ -112,7 +112,9 @@ export function endMessage(end: {
   bucket?: string
   label?: string
 }): OutgoingMessage {
-  const { run, count, images, failed, bucket, label } = end
+  const { run, count, images, failed, bucket } = end
+  // It is for people only: better none than an end that SQS refuses.
+  const label = end.label !== undefined && isSendable(end.label) ? end.label : undefined
   const abandoned = end.abandoned ? 'yes' : undefined
   const failures = failuresAttribute(end.failures ?? [])
   return {
@@ -148,8 +150,8 @@ function asciiJson(value: unknown): string {
  * Characters that SQS takes in a body (its API reference, SendMessage); others make the call fail. Those beyond
  * U+FFFF were added late and are refused by what imitates SQS, so they count as refused.
  */
-function isSendable(key: string): boolean {
-  return /^[\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}]*$/u.test(key)
+function isSendable(text: string): boolean {
+  return /^[\t\n\r\u{20}-\u{D7FF}\u{E000}-\u{FFFD}]*$/u.test(text)
 }
 
 function attributes(

@@ -103,6 +103,13 @@ describe('the end message', () => {
     expect(parseMessage(received(endMessage(none)))).toEqual({ kind: 'end', ...none })
   })
 
+  it('says what was looked for, unless SQS refuses that', () => {
+    const given = { ...end, bucket: 'pictures', label: 'Voiture à été' }
+    expect(parseMessage(received(endMessage(given)))).toEqual({ kind: 'end', ...given })
+    const { attributes } = endMessage({ ...given, label: 'Car 🚗' })
+    expect(attributes).not.toHaveProperty('label')
+  })
+
   it('names failed images, whatever their keys and reasons are', () => {
     const failures = [
       { key: 'a.jpg', reason: 'the object is empty' },
