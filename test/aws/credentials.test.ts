@@ -1,8 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { AwsCredentialIdentity } from '@smithy/types'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { areCredentialsFixed, credentialsProvider, rawCredentials } from '../../src/aws/credentials.ts'
 
 const refreshedMs = 11_000
@@ -95,97 +94,4 @@ test.each<[Record<string, string>, boolean]>([
   [{ AWS_ACCESS_KEY_ID: 'k', AWS_SECRET_ACCESS_KEY: 's', AWS_PROFILE: 'lab' }, false],
 ])('%j: fixed for the life of the process: %s', (environment, expected) => {
   expect(areCredentialsFixed(environment)).toBe(expected)
-})
-
-describe('a refresh', () => {
-  const minute = 60_000
-  type Attempt = PromiseWithResolvers<AwsCredentialIdentity>
-  let attempts: Attempt[]
-
-  beforeEach(() => {
-    vi.useFakeTimers()
-    attempts = []
-  })
-
-  const chain = () => {
-    const attempt = Promise.withResolvers<AwsCredentialIdentity>()
-    attempts.push(attempt)
-    return attempt.promise
-  }
-  const keys = (accessKeyId: string, lifetimeMs: number) => ({
-    accessKeyId,
-    secretAccessKey: 's',
-    expiration: new Date(Date.now() + lifetimeMs),
-  })
-  const elapse = (ms: number) => vi.advanceTimersByTimeAsync(ms)
-  /** @returns the key ID, the error, or undefined while neither has come */
-  const ask = (provider: ReturnType<typeof credentialsProvider>) => {
-    const asked: { result?: string } = {}
-    provider().then(
-      ({ accessKeyId }) => {
-        asked.result = accessKeyId
-      },
-      ({ name, message }: Error) => {
-        asked.result = `${name}: ${message}`
-      },
-    )
-    return asked
-  }
-  /** A provider whose credentials are about to expire. */
-  const expiring = async () => {
-    const provider = credentialsProvider({}, chain)
-    const asked = ask(provider)
-    attempts[0]?.resolve(keys('OLD', 4 * minute))
-    await elapse(0)
-    expect(asked.result).toBe('OLD')
-    return provider
-  }
-
-  test('that hangs keeps nobody waiting while the old credentials are valid', async () => {
-    const provider = await expiring()
-    const asked = ask(provider)
-    await elapse(1_000)
-    expect(asked.result).toBeUndefined()
-    await elapse(1_000)
-    expect(asked.result).toBe('OLD')
-    attempts[1]?.resolve(keys('NEW', 60 * minute))
-    await elapse(0)
-    const next = ask(provider)
-    await elapse(0)
-    expect(next.result).toBe('NEW')
-  })
-
-  test('that fails is no matter while the old credentials are valid', async () => {
-    const provider = await expiring()
-    const asked = ask(provider)
-    attempts[1]?.reject(new Error('the file is being written'))
-    await elapse(0)
-    expect(asked.result).toBe('OLD')
-  })
-
-  test('is a failure about credentials after half a minute when they are not', async () => {
-    const provider = await expiring()
-    await elapse(5 * minute)
-    const asked = ask(provider)
-    await elapse(29_000)
-    expect(asked.result).toBeUndefined()
-    await elapse(1_000)
-    expect(asked.result).toBe('CredentialsProviderError: no credentials within 30 s')
-  })
-
-  test('that hangs is followed by another one, by three at most', async () => {
-    const provider = credentialsProvider({}, chain)
-    for (let i = 0; i < 10; i++) {
-      ask(provider)
-      await elapse(31_000)
-    }
-    expect(attempts).toHaveLength(3)
-    attempts[0]?.reject(new Error('reset'))
-    await elapse(0)
-    const asked = ask(provider)
-    expect(attempts).toHaveLength(4)
-    attempts[3]?.resolve(keys('NEW', 60 * minute))
-    await elapse(0)
-    expect(asked.result).toBe('NEW')
-  })
 })
