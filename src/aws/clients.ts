@@ -98,8 +98,8 @@ export function createClients({ region }: { region: string }, options: ClientOpt
 
 /**
  * A page of a proxy or captive portal with status 200 may have an ETag, and would pass for the object. Every answer of S3
- * has a request ID, an object of type text/html too. S3-compatible servers may leave it out of a success: what is no page is
- * taken without it.
+ * has a request ID, an object of type text/html too. S3-compatible servers may leave it out of a success: what is no page, and
+ * has no weak ETag, is taken without it where its content can be checked, but confirms no write and contradicts nothing.
  */
 function rejectPages(s3: S3Client): void {
   s3.middlewareStack.add(
@@ -109,7 +109,9 @@ function rejectPages(s3: S3Client): void {
         const { statusCode, headers, body } = result.response as HttpResponse
         const contentType = headers['content-type'] ?? ''
         const isPage = /^(text\/|application\/xhtml)/i.test(contentType)
-        if (statusCode >= 300 || !isPage || headers['x-amz-request-id'] !== undefined) return result
+        const isWeak = headers.etag?.startsWith('W/') ?? false
+        if (statusCode >= 300 || !(isPage || isWeak) || headers['x-amz-request-id'] !== undefined)
+          return result
         destroyBody(body)
         const operation = String(commandName).replace(/Command$/, '')
         const what = `the answer is not from AWS (${statusCode}, ${contentType}, no request ID)`

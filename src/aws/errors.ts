@@ -55,7 +55,10 @@ export class AwsError extends Failure {
   get mayBeBilled(): boolean {
     if (this.kind === 'subject' || this.kind === 'unreadable' || this.kind === 'timeout') return true
     if (this.kind !== 'transient') return false
-    return this.status === undefined ? this.#wasSent : this.status < 300
+    if (this.status === undefined) return this.#wasSent
+    // A gateway may fail after it has passed the request on; what the service itself answers says that it has failed.
+    const isGateways = gatewayFailures.has(this.status) && this.code === '' && this.requestId === undefined
+    return this.status < 300 || isGateways
   }
 }
 
@@ -107,6 +110,7 @@ export function sentence(operation: string, what: string, details = ''): string 
 }
 
 const maxMessageLength = 300
+const gatewayFailures = new Set([500, 502, 504])
 
 interface Facts {
   readonly name: string

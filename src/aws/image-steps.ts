@@ -138,8 +138,15 @@ export class ImageSteps<Answer> {
   }
 
   async #witness(image: ImageSource, bodyBytes: number): Promise<void> {
-    const { aroundCall, onWitnessAnswer } = this.#parts
-    await this.#call(image, bodyBytes, aroundCall)
+    const { aroundCall, onWitnessAnswer, images } = this.#parts
+    try {
+      await this.#call(image, bodyBytes, aroundCall)
+    } catch (error) {
+      // Rekognition does not tell an object that is gone from one that it cannot reach: S3 does.
+      if ('key' in image && error instanceof Failure && error.kind === 'unreadable')
+        await images.probe(image.bucket, image.key)
+      throw error
+    }
     await onWitnessAnswer()
   }
 

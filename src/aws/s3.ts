@@ -18,12 +18,24 @@ export interface ObjectHead {
   readonly storageClass: string | undefined
   /** in an archive tier and not restored: it cannot be read */
   readonly isArchived: boolean
+  /** S3 itself has answered, as its request ID shows */
+  readonly isConfirmed: boolean
 }
 
 export type { ListedObject, ListingPage, PageStart }
 
-/** The code of the failure when an object is no longer the one that was listed. */
-export const replacedCode = 'ObjectReplaced'
+/** The code of the failure when an object is no longer the one that was listed, or looked up. */
+const replacedCode = 'ObjectReplaced'
+
+/** A fact about the object: it is another one by now. */
+export function replaced(operation: string, since: string): AwsError {
+  const message = sentence(operation, `the object was replaced since ${since}`)
+  return new AwsError('subject', message, { service: 's3', operation, status: 200, code: replacedCode })
+}
+
+export function isReplaced(error: unknown): boolean {
+  return error instanceof AwsError && error.code === replacedCode
+}
 
 /**
  * The images of S3 buckets. Every method makes one attempt and throws `AwsError`, or `ShutdownError` when a forced shutdown
@@ -117,7 +129,7 @@ export class S3Images {
       const isInArchive = archiveClasses.has(storageClass ?? '') || ArchiveStatus !== undefined
       const isArchived = isInArchive && !Restore.includes('ongoing-request="false"')
       const size = answer.ContentLength ?? (isArchived ? 0 : await this.#sizeByRange(bucket, key))
-      return { size, etag, storageClass, isArchived }
+      return { size, etag, storageClass, isArchived, isConfirmed: answer.$metadata.requestId !== undefined }
     } catch (error) {
       // An answer to HEAD has no body and so no code: S3 says why to a GET.
       if (isConfirmedWithoutCode(error)) await this.probe(bucket, key)
@@ -146,8 +158,9 @@ export class S3Images {
           Body,
           ETag: etag = expected.etag,
           ContentLength,
+          $metadata,
         } = await this.#s3.send(command, { abortSignal })
-        const refused = refusal(etag, ContentLength, expected)
+        const refused = refusal(etag, ContentLength, expected, $metadata.requestId !== undefined)
         if (refused || etag === undefined) {
           destroyBody(Body)
           throw refused ?? incompleteAnswer(getContext, noEtag)
@@ -217,16 +230,19 @@ export class S3Images {
 
 const getContext = { service: 's3', operation: 'GetObject' } as const
 const noEtag = 'the answer has no ETag'
+/** Only S3 itself may contradict what is known of an object: its answers have a request ID. */
+const unconfirmed = 'the answer is about another object and has no request ID'
 const archiveClasses = new Set(['GLACIER', 'DEEP_ARCHIVE'])
 
 function refusal(
   etag: string | undefined,
   contentLength: number | undefined,
   expected: { size: number; etag?: string | undefined },
+  isConfirmed: boolean,
 ): AwsError | undefined {
   if (expected.etag !== undefined && etag !== expected.etag) {
-    const message = sentence('GetObject', 'the object was replaced since it was listed')
-    return new AwsError('subject', message, { ...getContext, status: 200, code: replacedCode })
+    if (!isConfirmed) return incompleteAnswer(getContext, unconfirmed)
+    return replaced('GetObject', 'it was listed')
   }
   if (contentLength === undefined || contentLength === expected.size) return undefined
   return incompleteAnswer(getContext, `${contentLength} of ${expected.size} bytes are announced`)

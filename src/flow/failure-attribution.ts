@@ -91,9 +91,9 @@ export class FailureStreak {
     return this.#evidence.images.lastSuccessAt > this.#firstAt
   }
 
-  /** Whether nothing better can be hoped for. */
-  isOld(now: number): boolean {
-    return now - this.#firstAt >= witnessAfterMs
+  /** Since the first failure. */
+  ageMs(now: number): number {
+    return now - this.#firstAt
   }
 
   /** Whether it has failed often enough, and for long enough, to be judged. */

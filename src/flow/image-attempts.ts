@@ -43,6 +43,8 @@ const failuresBeforeProbe = 3
 /** … and so many probes at most follow one failure. */
 const maxProbes = 5
 const soloTimeoutsAtFault = 2
+/** For so long an image is not blamed for what Rekognition cannot read of any image. */
+const maxUnreadableMs = 3_600_000
 
 /**
  * Repeats the attempts at an image until it has an outcome, and attributes its failures (failure-attribution.ts). While
@@ -56,7 +58,7 @@ const soloTimeoutsAtFault = 2
  *
  * `unreadable` is left to be judged only where S3 gives this process the very object that Rekognition cannot read. Then either
  * Rekognition's way to S3 is out, or the image is at fault: an image that is read in that way meanwhile tells the two apart. Where
- * there is none to ask, the image is at fault after ten minutes.
+ * there is none to ask, the image is at fault after ten minutes; while that one cannot be read either, after an hour.
  */
 export class ImageAttempts {
   readonly #options: ImageAttemptsOptions
@@ -186,8 +188,10 @@ export class ImageAttempts {
     const streak = history.failed(history.lastStep, record.evidence, attemptMs)
     streak.add({ isDenied: true })
     if (!streak.isDue(performance.now(), this.#options.maxAttempts)) return
-    if (!streak.hasImageSucceeded) await record.askWitness(failure.kind)
-    if (!streak.hasImageSucceeded && !streak.isOld(performance.now())) return
+    const asked = streak.hasImageSucceeded ? 'succeeded' : await record.askWitness(failure.kind)
+    // A witness that cannot be read either speaks for an outage, which may be long; but a run must end.
+    const maxMs = asked === 'failed' ? maxUnreadableMs : witnessAfterMs
+    if (!streak.hasImageSucceeded && streak.ageMs(performance.now()) < maxMs) return
     throw new ImageFailure(`${failure.message}; ${streak.failures} attempts`, { cause: failure })
   }
 

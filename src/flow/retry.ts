@@ -6,7 +6,7 @@ import type { OutageLog } from './outage-log.ts'
 
 const firstPauseMs = 200
 const maxPauseMs = 15_000
-/** What one attempt counts for, however long it seems to have taken. */
+/** What the time between two failures counts for, however long it seems to have been. */
 const maxAttemptMs = 300_000
 
 /**
@@ -73,17 +73,21 @@ export async function retryUntilSuccess<T>(attempt: () => Promise<T>, options: R
 /** Measures for how long failures of one kind have lasted: another kind of trouble starts anew. */
 export class TroubleClock {
   #trouble: Trouble | undefined
-  #since = 0
+  #lastedMs = 0
+  #lastAt = 0
 
   /** @returns for how many ms this kind of trouble has lasted, the failed attempt included */
   failed(kind: FailureKind, now: number, attemptMs: number): number {
     const trouble = troubleOf(kind)
     if (trouble !== this.#trouble) {
       this.#trouble = trouble
-      // A process that was stopped for hours has not tried for so long.
-      this.#since = now - Math.min(attemptMs, maxAttemptMs)
+      this.#lastedMs = 0
+      this.#lastAt = now - attemptMs
     }
-    return now - this.#since
+    // A process that was stopped for hours has not tried for so long.
+    this.#lastedMs += Math.min(now - this.#lastAt, maxAttemptMs)
+    this.#lastAt = now
+    return this.#lastedMs
   }
 
   succeeded(): void {

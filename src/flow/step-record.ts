@@ -27,7 +27,8 @@ export class StepRecord {
   #probing: Promise<ProbeResult> | undefined
   #nextProbeAt = Number.NEGATIVE_INFINITY
   readonly #witness: Witness | undefined
-  #asking: Promise<void> | undefined
+  #asking: Promise<ProbeResult> | undefined
+  #lastAsked: ProbeResult = 'impossible'
   #nextAskAt = Number.NEGATIVE_INFINITY
 
   constructor(probe: Probe | undefined, witness: Witness | undefined) {
@@ -64,29 +65,33 @@ export class StepRecord {
   }
 
   /** The result is evidence as of any image. Seldom, and only while probes succeed: it costs money. */
-  async askWitness(kind: FailureKind): Promise<void> {
-    if (this.#asking === undefined && performance.now() < this.#nextAskAt) return
+  async askWitness(kind: FailureKind): Promise<ProbeResult> {
+    if (this.#asking === undefined && performance.now() < this.#nextAskAt) return this.#lastAsked
     this.#asking ??= this.#askOnce(kind).finally(() => {
       this.#asking = undefined
       this.#nextAskAt = performance.now() + askPauseMs
     })
-    return this.#asking
+    this.#lastAsked = await this.#asking
+    return this.#lastAsked
   }
 
-  async #askOnce(kind: FailureKind): Promise<void> {
-    if ((await this.probe(kind)) === 'failed') return
+  async #askOnce(kind: FailureKind): Promise<ProbeResult> {
+    if ((await this.probe(kind)) === 'failed') return 'failed'
     const asking = this.#witness?.()
-    if (!asking) return
+    if (!asking) return 'impossible'
     try {
       await asking
     } catch (error) {
       if (!(error instanceof Failure)) throw error
+      // It is another image by now.
+      if (error.kind === 'subject') return 'impossible'
       const outcome = outcomeOf(error)
       if (outcome) this.evidence.images.add(performance.now(), outcome)
-      return
+      return 'failed'
     }
     this.clock.succeeded()
     this.evidence.images.add(performance.now(), 'succeeded')
+    return 'succeeded'
   }
 }
 

@@ -66,12 +66,13 @@ export class ResultsExchange {
 
   /** Reads the outcome itself: a message is deleted because of it. */
   async hasOutcome(run: string, n: number): Promise<boolean> {
-    return (await this.#unlessMissing(this.outcome(run, n))) !== undefined
+    return (await unlessNotFound(this.outcome(run, n))) !== undefined
   }
 
-  /** @returns when there is an outcome: this one, or one that another reader has written before */
-  async putOutcome(run: string, outcome: Outcome): Promise<void> {
-    await this.#putOnce(outcomeKey(run, outcome.n), JSON.stringify(outcome))
+  /** @returns the outcome that holds: this one, or one that another reader has written before */
+  async putOutcome(run: string, outcome: Outcome): Promise<Outcome> {
+    const isFirst = await this.#putOnce(outcomeKey(run, outcome.n), JSON.stringify(outcome))
+    return isFirst ? outcome : this.outcome(run, outcome.n)
   }
 
   outcome(run: string, n: number): Promise<Outcome> {
@@ -105,7 +106,7 @@ export class ResultsExchange {
 
   /** @returns the answer about an object, if some reader has paid for it */
   async answer(object: { bucket: string; key: string; etag: string }): Promise<SharedAnswer | undefined> {
-    return this.#unlessMissing(this.#getJson(answerKey(object), isSharedAnswer))
+    return unlessNotFound(this.#getJson(answerKey(object), isSharedAnswer))
   }
 
   /** In the place of an older one: only who was told to ask anew has a second answer about an object. */
@@ -171,21 +172,27 @@ export class ResultsExchange {
     const command = new PutObjectCommand({ Bucket: this.#bucket, Key: key, Body, IfNoneMatch })
     const what = `write ${key.split('/')[0]}/`
     await this.#request(what, 'PutObject', async () => {
-      const { ETag } = await this.#within(Buffer.byteLength(Body), (abortSignal) =>
+      const { ETag, $metadata } = await this.#within(Buffer.byteLength(Body), (abortSignal) =>
         this.#s3.send(command, { abortSignal }),
       )
       // Whatever else answers with 200 has written nothing.
-      if (ETag === undefined) throw incompleteAnswer(putContext, `the answer about ${key} has no ETag`)
+      if (ETag === undefined || $metadata.requestId === undefined) await this.#confirmWritten(key, Body)
     })
   }
 
-  async #unlessMissing<Content>(reading: Promise<Content>): Promise<Content | undefined> {
-    try {
-      return await reading
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
+  /** What has no request ID, as an answer of S3 has, shows nothing until it is read. */
+  async #confirmWritten(key: string, content: Uint8Array | string): Promise<void> {
+    const command = new GetObjectCommand({ Bucket: this.#bucket, Key: key })
+    const read = async () => {
+      const { Body } = await this.#within(0, (abortSignal) => this.#s3.send(command, { abortSignal }))
+      return this.#within(Buffer.byteLength(content), (signal) => readWholeBody(Body, signal))
     }
+    const written = await unlessNotFound(
+      read().catch((error: unknown) => {
+        throw toFailure(error, { ...getContext, forced: this.#forced })
+      }),
+    )
+    if (!written?.equals(Buffer.from(content))) throw incompleteAnswer(putContext, `${key} was not written`)
   }
 
   #getJson<Content>(key: string, isContent: Check<Content>): Promise<Content> {
@@ -284,8 +291,14 @@ export interface Results {
   readonly json: Buffer
 }
 
-export function isNotFound(error: unknown): boolean {
-  return error instanceof AwsError && error.kind === 'subject' && error.status === 404
+/** @returns undefined when there is no such object */
+export async function unlessNotFound<Content>(reading: Promise<Content>): Promise<Content | undefined> {
+  try {
+    return await reading
+  } catch (error) {
+    if (error instanceof AwsError && error.kind === 'subject' && error.status === 404) return undefined
+    throw error
+  }
 }
 
 function outcomeKey(run: string, n: number): string {

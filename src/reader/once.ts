@@ -11,7 +11,7 @@ import { readCursor } from './sharing.ts'
  */
 export class OnceBaseline {
   readonly #context: WorkerContext
-  readonly #place: number
+  #place: number
 
   static async start(
     context: WorkerContext,
@@ -21,7 +21,7 @@ export class OnceBaseline {
     const { database, shutdown, settings } = context
     const stored = readMeta(database, nameOf(context))
     const last = exchange ? readCursor(database, settings.resultsBucket) : { position: runs.lastPublished() }
-    const start = stored === undefined ? await lastFinished(last, exchange) : Number(stored)
+    const start = await startOf({ stored, last, exchange })
     await database.commit(() => writeMeta(database, nameOf(context), String(start)))
     const published = exchange
       ? readPosition(database, `published-position ${settings.resultsBucket}`)
@@ -48,6 +48,11 @@ export class OnceBaseline {
     if (settings.resultsBucket === '' || position > this.#place) shutdown.request()
   }
 
+  /** The order of finished runs begins anew: whatever is in it is new. */
+  orderDeleted(): void {
+    this.#place = 0
+  }
+
   /** The command ends by itself: the next one begins anew. */
   end(): Promise<void> {
     return OnceBaseline.forget(this.#context)
@@ -58,9 +63,19 @@ function nameOf({ settings }: WorkerContext): MetaName {
   return `once-baseline ${settings.resultsBucket}`
 }
 
-/** What other readers have finished before is not the next run, although it is not on this disk yet. */
-async function lastFinished(last: FinishedPlace, exchange: ResultsExchange | undefined): Promise<number> {
-  if (!exchange) return last.position
-  const places = (await exchange.finishedAfter(last)) ?? (await exchange.finishedAfter(orderStart))
-  return (places?.at(-1) ?? last).position
+/**
+ * What other readers have finished before is not the next run, although it is not on this disk yet. A place in an order that
+ * was deleted means nothing.
+ */
+async function startOf(known: {
+  stored: string | undefined
+  last: FinishedPlace
+  exchange: ResultsExchange | undefined
+}): Promise<number> {
+  const { stored, last, exchange } = known
+  if (!exchange) return Number(stored ?? last.position)
+  const places = await exchange.finishedAfter(last)
+  if (places) return Number(stored ?? (places.at(-1) ?? last).position)
+  const newPlaces = stored === undefined ? await exchange.finishedAfter(orderStart) : undefined
+  return newPlaces?.at(-1)?.position ?? 0
 }

@@ -48,7 +48,8 @@ export async function read(context: WorkerContext, options: ReadOptions): Promis
   const exchange = exchangeOf(context)
   const once = options.once ? await OnceBaseline.start(context, runs, exchange) : undefined
   if (!once) await OnceBaseline.forget(context)
-  const shared = exchange && sharedRuns(context, runs, exchange)
+  const onOrderDeleted = () => once?.orderDeleted()
+  const shared = exchange && sharedRuns(context, { runs, exchange, onOrderDeleted })
   const coordinator = createCoordinator(context, runs, shared, (row) => once?.published(row))
   const held = new HeldMessages({ queue, visibilitySeconds, outages, retry: retryOf(context) })
   const foreign = shared ? undefined : new ForeignRuns({ ...context, runs, visibilitySeconds })

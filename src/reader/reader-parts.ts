@@ -39,9 +39,12 @@ export function exchangeOf(context: WorkerContext): ResultsExchange | undefined 
   return new ResultsExchange(clients.s3, settings.resultsBucket, retryOf(context), shutdown)
 }
 
-export function sharedRuns(context: WorkerContext, runs: ReaderRuns, exchange: ResultsExchange): SharedRuns {
+export function sharedRuns(
+  context: WorkerContext,
+  parts: { runs: ReaderRuns; exchange: ResultsExchange; onOrderDeleted: () => void },
+): SharedRuns {
   const { settings, database, log, shutdown } = context
-  return new SharedRuns({ ...settings, exchange, database, runs, log, signal: shutdown.graceful })
+  return new SharedRuns({ ...settings, ...parts, database, log, signal: shutdown.graceful })
 }
 
 export function createCoordinator(

@@ -29,7 +29,8 @@ export interface CoordinatorParts {
 export interface RunSharing {
   /** whether another reader has the outcome */
   hasOutcome(run: string, n: number): Promise<boolean>
-  putOutcome(run: string, outcome: Outcome): Promise<void>
+  /** @returns the outcome that holds */
+  putOutcome(run: string, outcome: Outcome): Promise<Outcome>
   /** @returns the end that holds */
   putEnd(run: string, end: RunEnd): Promise<RunEnd>
   /** the run's end is known: resolves when the run is closed, whoever has published it */
@@ -119,13 +120,13 @@ export class RunCoordinator {
     also?: (seq: number) => void,
   ): Promise<void> {
     const { runs, database } = this.#parts
-    await this.#sharing?.putOutcome(run, outcome)
+    const agreed = (await this.#sharing?.putOutcome(run, outcome)) ?? outcome
     const row = await runs.begin(run)
     this.#current = row.seq
     const isFirst = await database.commit(() => {
       also?.(row.seq)
       // The run may have been closed since.
-      return runs.get(run)?.state === 'open' && runs.addOutcome(row.seq, outcome, source)
+      return runs.get(run)?.state === 'open' && runs.addOutcome(row.seq, agreed, source)
     })
     const within = this.#within.get(row.seq)
     if (!isFirst || !within || outcome.n > within.count) return

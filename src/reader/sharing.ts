@@ -10,11 +10,11 @@ import type { ReaderRunRow, ReaderRuns } from '../state/reader-runs.ts'
 import {
   type FinishedPlace,
   type FinishedRun,
-  isNotFound,
   orderStart,
   type Results,
   type ResultsExchange,
   type SharedEnd,
+  unlessNotFound,
 } from './exchange.ts'
 import type { RunCoordinator, RunSharing } from './run-coordinator.ts'
 
@@ -27,6 +27,8 @@ export interface SharedRunsParts {
   readonly runs: ReaderRuns
   readonly log: Log
   readonly signal: AbortSignal
+  /** positions mean nothing any more */
+  readonly onOrderDeleted: () => void
 }
 
 /** How often a reader looks whether a run is complete or finished: while it knows of an open one, and otherwise. */
@@ -65,7 +67,7 @@ export class SharedRuns implements RunSharing {
     return this.#parts.exchange.hasOutcome(run, n)
   }
 
-  putOutcome(run: string, outcome: Outcome): Promise<void> {
+  putOutcome(run: string, outcome: Outcome): Promise<Outcome> {
     return this.#parts.exchange.putOutcome(run, outcome)
   }
 
@@ -103,7 +105,7 @@ export class SharedRuns implements RunSharing {
 
   /** @returns the places that this reader has not followed yet */
   async #newPlaces(): Promise<FinishedPlace[]> {
-    const { exchange, database, log, resultsBucket } = this.#parts
+    const { exchange, database, log, resultsBucket, onOrderDeleted } = this.#parts
     const places = await exchange.finishedAfter(this.#cursor)
     if (places) return places
     log.warn(
@@ -112,7 +114,10 @@ export class SharedRuns implements RunSharing {
     await database.commit(() => {
       this.#setCursor(orderStart)
       writeMeta(database, `published-position ${resultsBucket}`, undefined)
+      if (readMeta(database, `once-baseline ${resultsBucket}`) !== undefined)
+        writeMeta(database, `once-baseline ${resultsBucket}`, '0')
     })
+    onOrderDeleted()
     return (await exchange.finishedAfter(orderStart)) ?? []
   }
 
@@ -143,7 +148,9 @@ export class SharedRuns implements RunSharing {
       after = numbers.at(-1) ?? last
     }
     const missing = outcomes.filter(({ n }) => !known.has(n))
-    await forEach(missing, signal, (outcome) => exchange.putOutcome(run, outcome))
+    await forEach(missing, signal, async (outcome) => {
+      await exchange.putOutcome(run, outcome)
+    })
   }
 
   /** Until the exchange has the outcomes 1 … count. @returns false when another reader has finished the run meanwhile */
@@ -206,7 +213,8 @@ export class SharedRuns implements RunSharing {
     const finished: FinishedRun[] = []
     const places = await this.#newPlaces()
     await forEach(places, signal, async ({ position, etag }) => {
-      finished.push({ ...(await exchange.finished(position)), etag })
+      const entry = await unlessNotFound(exchange.finished(position))
+      if (entry) finished.push({ ...entry, etag })
     })
     finished.sort((a, b) => a.position - b.position)
     const kept = new Set([...new Set(newestFirst(finished).map(({ run }) => run))].slice(0, keepRuns))
@@ -249,12 +257,7 @@ export class SharedRuns implements RunSharing {
 
   /** @returns undefined when somebody has deleted them, such as a lifecycle rule of the bucket */
   async #results(run: string): Promise<Results | undefined> {
-    try {
-      return await this.#parts.exchange.results(run)
-    } catch (error) {
-      if (isNotFound(error)) return undefined
-      throw error
-    }
+    return unlessNotFound(this.#parts.exchange.results(run))
   }
 }
 

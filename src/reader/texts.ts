@@ -1,5 +1,6 @@
 import type { ImageSteps, KnownObject } from '../aws/image-steps.ts'
 import { maxInlineBytes, type TextAnswer } from '../aws/rekognition.ts'
+import { isReplaced, replaced } from '../aws/s3.ts'
 import { Failure } from '../flow/failure.ts'
 import { type ImageAttempts, ImageFailure, type Step } from '../flow/image-attempts.ts'
 import type { TextLine } from '../protocol/outcomes.ts'
@@ -24,7 +25,12 @@ export type ImageText =
       readonly etag: string | undefined
       readonly isNew: boolean
     }
-  | { readonly kind: 'failed'; readonly reason: string }
+  | {
+      readonly kind: 'failed'
+      readonly reason: string
+      /** the object is no longer the one that was asked for */
+      readonly isReplaced: boolean
+    }
 
 type Located =
   | { readonly object: WantedImage; readonly failure?: never }
@@ -40,6 +46,9 @@ export interface TextReaderParts {
   /** waits while the daily limit is reached */
   readonly waitForCalls: () => Promise<void>
 }
+
+/** An object that is replaced again and again, or an answer that nobody can rely on, is a failure. */
+const maxLookups = 5
 
 /** All lines are kept, so that another `minTextConfidence` needs no call. */
 const keptConfidence = 0
@@ -66,14 +75,30 @@ export class TextReader {
     askedBy: string | undefined,
     record: (text: ImageText) => Promise<void>,
   ): Promise<void> {
-    const { object, failure } = await this.#located(image)
-    if (!object) return record(failure)
-    const name = JSON.stringify([object.key, object.etag, askedBy])
-    const first = this.#inProgress.get(name)
-    if (first !== undefined) return record(shared(await first))
-    const reading = this.#readAndRecord(object, askedBy, record).finally(() => this.#inProgress.delete(name))
-    this.#inProgress.set(name, reading)
-    await reading
+    for (let lookups = 1; ; lookups++) {
+      const { object, failure } = await this.#located(image)
+      if (!object) return record(failure)
+      // Only an ETag that the detector has seen can contradict the object; one that was looked up here is looked up again.
+      const isFinal = (text: ImageText) => {
+        const isStale = text.kind === 'failed' && text.isReplaced && image.etag === undefined
+        return !isStale || lookups >= maxLookups
+      }
+      const name = JSON.stringify([object.key, object.etag, askedBy])
+      const first = this.#inProgress.get(name)
+      if (first !== undefined) {
+        const text = shared(await first)
+        if (isFinal(text)) return record(text)
+        continue
+      }
+      const recordFinal = async (text: ImageText) => {
+        if (isFinal(text)) await record(text)
+      }
+      const reading = this.#readAndRecord(object, askedBy, recordFinal).finally(() =>
+        this.#inProgress.delete(name),
+      )
+      this.#inProgress.set(name, reading)
+      if (isFinal(await reading)) return
+    }
   }
 
   async #readAndRecord(
@@ -139,7 +164,8 @@ export class TextReader {
     const { steps } = this.#parts
     const head = await steps.head(key, step)
     if (etag !== undefined && head.etag !== etag) {
-      throw new Failure('subject', steps.names.head, 'the object was replaced after its labels were detected')
+      if (head.isConfirmed) throw replaced(steps.names.head, 'its labels were detected')
+      throw new Failure('transient', steps.names.head, 'the answer is about another object and not from AWS')
     }
     steps.refuseArchived(head)
     return { key, etag: head.etag, size: head.size }
@@ -162,7 +188,7 @@ export class TextReader {
 /** A refusal is an answer about the bytes; everything else is a failure, which another run may cure. */
 function failed(etag: string | undefined, { message, cause }: ImageFailure): ImageText {
   const isRefusal = cause instanceof Failure && cause.kind === 'subject' && cause.operation === 'DetectText'
-  if (!isRefusal) return { kind: 'failed', reason: message }
+  if (!isRefusal) return { kind: 'failed', reason: message, isReplaced: isReplaced(cause) }
   return { kind: 'answered', answer: { kind: 'refusal', reason: message }, etag, isNew: true }
 }
 

@@ -119,7 +119,14 @@ function create({ byReference, reference, bytes, download, head = {} }: World, r
   const images: Pick<S3Images, 'head' | 'download' | 'probe'> = {
     head: async () => {
       if (typeof head === 'string') fail(head, 'HeadObject')
-      return { size: 1, etag: '"e"', storageClass: undefined, isArchived: false, ...(head as object) }
+      return {
+        size: 1,
+        etag: '"e"',
+        storageClass: undefined,
+        isArchived: false,
+        isConfirmed: true,
+        ...(head as object),
+      }
     },
     download: async (bucket, key, expected) => {
       requests.push({ download: `${bucket}/${key}`, ...expected })

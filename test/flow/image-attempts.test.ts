@@ -477,13 +477,22 @@ describe('unreadable', () => {
   })
 
   it('while such an image cannot be read either: nobody fails', async () => {
-    const outageMs = 5 * minute
+    const outageMs = 20 * minute
     const startedAt = performance.now()
     const read = () => call(performance.now() - startedAt < outageMs ? 'unreadable' : undefined)
     const { run } = create({ witnesses: { detect: read }, probes: { detect: () => call() } })
     const images = Array.from({ length: 6 }, () => run((on) => on('detect', read)))
     await elapse(outageMs + minute)
     expect(images.map(({ result }) => result)).toEqual(Array(6).fill('answer'))
+  })
+
+  it('while such an image cannot be read for an hour: it fails all the same, so that the run ends', async () => {
+    const { run } = create({ witnesses: { detect: unreadable }, probes: { detect: () => call() } })
+    const image = run((on) => on('detect', unreadable))
+    await elapse(59 * minute)
+    expect(image.result).toBeUndefined()
+    await elapse(2 * minute)
+    expect(image.result).toBeInstanceOf(ImageFailure)
   })
 
   it('when nothing else was ever read: it fails after ten minutes', async () => {

@@ -124,6 +124,32 @@ describe('what is written', () => {
   })
 })
 
+it('the outcome that another reader has written first holds', async () => {
+  const exchange = await exchangeThat(store())
+  await exchange.putOutcome(run, outcome)
+  const later = { n: 7, key: '7.jpg', at: 9, outcome: 'failed', reason: 'gone' } as const
+  expect(await exchange.putOutcome(run, later)).toEqual(outcome)
+})
+
+describe('a success without a request ID', () => {
+  const withoutId = (answer: Answer): Answer => ({ ...answer, headers: { etag: '"e"' } })
+
+  it('of a server that has written it counts when it was read', async () => {
+    const objects = store()
+    const exchange = await exchangeThat((request) => withoutId(objects(request)))
+    await exchange.putOutcome(run, outcome)
+    expect(fake.requests.map(({ method }) => method)).toEqual(['PUT', 'GET'])
+  })
+
+  it('of one that has not is none', async () => {
+    const objects = store()
+    const stranger: Answer = { headers: { etag: '"e"', 'content-type': 'application/json' }, body: '{}' }
+    const exchange = await exchangeThat((request, count) => (count === 1 ? stranger : objects(request)))
+    await exchange.putOutcome(run, outcome)
+    expect(fake.requests.map(({ method }) => method)).toEqual(['PUT', 'GET', 'PUT'])
+  })
+})
+
 describe('an empty answer with 200, which anybody may give,', () => {
   const empty: Answer = { body: '' }
 
@@ -135,8 +161,8 @@ describe('an empty answer with 200, which anybody may give,', () => {
     const objects = store()
     const exchange = await exchangeThat((request, count) => (count === 1 ? empty : objects(request)))
     await write(exchange)
-    const puts = fake.requests.map(({ url }) => url)
-    expect(puts.slice(0, 2)).toEqual([puts[0], puts[0]])
+    // The object is looked for before it is written again.
+    expect(fake.requests.slice(0, 3).map(({ method }) => method)).toEqual(['PUT', 'GET', 'PUT'])
   })
 
   it('is no outcome: a message would be deleted because of it', async () => {

@@ -356,7 +356,7 @@ describe('what is kept with an outcome', () => {
   })
 
   it('is nothing of a failure, nor of an object that cannot be recognised again', async () => {
-    texts.read.mockResolvedValueOnce({ kind: 'failed', reason: 'gone' })
+    texts.read.mockResolvedValueOnce({ kind: 'failed', reason: 'gone', isReplaced: false })
     await receive(create(), image(1))
     expect(outcomes()).toMatchObject([{ outcome: 'failed', reason: 'gone' }])
     texts.read.mockResolvedValueOnce({ ...answered([line('A')]), etag: undefined } as ImageText)

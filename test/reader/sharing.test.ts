@@ -41,7 +41,9 @@ class MemoryExchange {
   }
 
   async putOutcome(run: string, one: Outcome) {
-    if (!this.outcomes.has(`${run} ${one.n}`)) this.outcomes.set(`${run} ${one.n}`, one)
+    const known = this.outcomes.get(`${run} ${one.n}`) ?? one
+    this.outcomes.set(`${run} ${one.n}`, known)
+    return known
   }
 
   async outcome(run: string, n: number) {
@@ -120,7 +122,8 @@ function share(resultsBucket = 'agreed'): { coordinator: RunCoordinator; publish
   const published: ReaderRunRow[] = []
   const aborter = new AbortController()
   const common = { stateDir: files.stateDir, keepRuns, database, runs, log }
-  const parts = { ...common, resultsBucket, exchange: exchange as unknown as ResultsExchange }
+  const onOrderDeleted = () => {}
+  const parts = { ...common, resultsBucket, exchange: exchange as unknown as ResultsExchange, onOrderDeleted }
   const shared = new SharedRuns({ ...parts, signal: aborter.signal })
   const more = { bucket: 'bucket', label: 'Car', onPublished: (row: ReaderRunRow) => published.push(row) }
   const whenSpace = <T>(_: string, write: () => Promise<T>) => write()

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { ImageSteps } from '../../src/aws/image-steps.ts'
 import type { TextAnswer } from '../../src/aws/rekognition.ts'
-import type { ObjectHead } from '../../src/aws/s3.ts'
+import { type ObjectHead, replaced, type S3Images } from '../../src/aws/s3.ts'
 import { ByteSemaphore } from '../../src/flow/byte-semaphore.ts'
 import { Failure } from '../../src/flow/failure.ts'
 import { ImageAttempts } from '../../src/flow/image-attempts.ts'
@@ -18,12 +18,13 @@ const log = { error: vi.fn(), warn: vi.fn(), info: vi.fn(), debug: vi.fn() }
 const { signal } = new AbortController()
 const never = Number.POSITIVE_INFINITY
 const line: TextLine = { text: 'A', confidence: 99, polygon: [] }
-const head: ObjectHead = { size: 5, etag: 'e', storageClass: undefined, isArchived: false }
+const head: ObjectHead = { size: 5, etag: 'e', storageClass: undefined, isArchived: false, isConfirmed: true }
 /** As it comes: a message has more properties than are wanted. */
 const message = { kind: 'image', key: '1.jpg', etag: 'e', sizeBytes: 5 }
 const image: WantedImage = message
 const withoutEtag: WantedImage = { key: '1.jpg', etag: undefined, sizeBytes: undefined }
 
+let download: ReturnType<typeof vi.fn<S3Images['download']>>
 let files: TestDatabase
 let database: StateDatabase
 let answers: AnswerStore<readonly TextLine[]>
@@ -37,6 +38,7 @@ beforeEach(async () => {
   answers = new AnswerStore(database, 'bucket', 'DetectText')
   detect = vi.fn(async () => ({ model: '3', lines: [line] }))
   headObject = vi.fn(async () => head)
+  download = vi.fn(async () => ({ bytes: new Uint8Array(5), etag: 'e' }))
   waitForCalls = vi.fn(async () => {})
 })
 
@@ -49,7 +51,7 @@ function create(): TextReader {
     dispatcher: { call: (_, send, around = (attempt) => attempt()) => around(() => send(signal)) },
     images: {
       head: headObject,
-      download: async () => ({ bytes: new Uint8Array(5), etag: 'e' }),
+      download,
       probe: async () => {},
     },
     memory: new ByteSemaphore(100),
@@ -185,5 +187,61 @@ describe('an image', () => {
     commit()
     await create().read(image, undefined, record)
     expect(texts).toMatchObject([{ kind: 'answered', isNew: true, answer: { kind: 'refusal' } }])
+  })
+})
+
+describe('an object that is replaced while it is waited for', () => {
+  const gone = () => replaced('GetObject', 'it was listed')
+
+  it('is looked up again if its message names no ETag', async () => {
+    headObject.mockResolvedValueOnce({ ...head, etag: 'old' })
+    download.mockRejectedValueOnce(gone())
+    const { texts, record, commit } = recording()
+    commit()
+    await create().read(withoutEtag, undefined, record)
+    expect(texts).toMatchObject([{ kind: 'answered', etag: 'e' }])
+    expect(download.mock.calls.map(([, , { etag }]) => etag)).toEqual(['old', 'e'])
+  })
+
+  it('is a failure if the detector has seen another one', async () => {
+    download.mockRejectedValue(gone())
+    const { texts, record, commit } = recording()
+    commit()
+    await create().read(image, undefined, record)
+    expect(texts).toMatchObject([{ kind: 'failed', reason: expect.stringContaining('was replaced') }])
+  })
+
+  it('again and again is a failure', async () => {
+    download.mockRejectedValue(gone())
+    const { texts, record, commit } = recording()
+    commit()
+    await create().read(withoutEtag, undefined, record)
+    expect(texts).toMatchObject([{ kind: 'failed', isReplaced: true }])
+    expect(headObject).toHaveBeenCalledTimes(5)
+  })
+
+  it('is a failure for the message that has seen it, and looked up again for the other', async () => {
+    const reader = create()
+    const answer = Promise.withResolvers<never>()
+    download.mockReturnValueOnce(answer.promise)
+    const [first, second] = [recording(), recording()]
+    first.commit()
+    second.commit()
+    const readings = [reader.read(image, undefined, first.record)]
+    await settle()
+    readings.push(reader.read(withoutEtag, undefined, second.record))
+    await settle()
+    answer.reject(gone())
+    await Promise.all(readings)
+    expect(first.texts).toMatchObject([{ kind: 'failed' }])
+    expect(second.texts).toMatchObject([{ kind: 'answered' }])
+  })
+
+  it('by an answer that is not from S3 is not', async () => {
+    headObject.mockResolvedValueOnce({ ...head, etag: 'other', isConfirmed: false })
+    const { texts, record, commit } = recording()
+    commit()
+    await create().read({ ...image, sizeBytes: undefined }, undefined, record)
+    expect(texts).toMatchObject([{ kind: 'answered' }])
   })
 })
