@@ -21,12 +21,12 @@ export class OnceBaseline {
     const { database, shutdown, settings } = context
     const stored = readMeta(database, nameOf(context))
     const last = exchange ? readCursor(database, settings.resultsBucket) : { position: runs.lastPublished() }
-    const start = await startOf({ stored, last, exchange })
+    const { start, isOrderKnown } = await startOf({ stored, last, exchange })
     await database.commit(() => writeMeta(database, nameOf(context), String(start)))
     const published = exchange
       ? readPosition(database, `published-position ${settings.resultsBucket}`)
       : last.position
-    if (published > start) shutdown.request()
+    if (isOrderKnown && published > start) shutdown.request()
     return new OnceBaseline(context, start)
   }
 
@@ -71,11 +71,11 @@ async function startOf(known: {
   stored: string | undefined
   last: FinishedPlace
   exchange: ResultsExchange | undefined
-}): Promise<number> {
+}): Promise<{ start: number; isOrderKnown: boolean }> {
   const { stored, last, exchange } = known
-  if (!exchange) return Number(stored ?? last.position)
+  if (!exchange) return { start: Number(stored ?? last.position), isOrderKnown: true }
   const places = await exchange.finishedAfter(last)
-  if (places) return Number(stored ?? (places.at(-1) ?? last).position)
+  if (places) return { start: Number(stored ?? (places.at(-1) ?? last).position), isOrderKnown: true }
   const newPlaces = stored === undefined ? await exchange.finishedAfter(orderStart) : undefined
-  return newPlaces?.at(-1)?.position ?? 0
+  return { start: newPlaces?.at(-1)?.position ?? 0, isOrderKnown: false }
 }
