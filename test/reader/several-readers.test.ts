@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { CreateBucketCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, DeleteObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterEach, expect, test } from 'vitest'
 import { endMessage } from '../../src/protocol/messages.ts'
@@ -84,6 +84,23 @@ test('a reader that joins after the run was finished has its result too', async 
   for (const reader of [first, second]) expect(await reader.stop()).toMatchObject({ code: 0 })
 })
 
+test('read --once ends with the next run also when the order of finished runs was deleted', async () => {
+  cloud = await TestCloud.start()
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
+  await fill(3)
+  const readOnce = () => cloud.reader({ IMGPIPE_RESULTS_BUCKET: resultsBucket }, undefined, ['--once']).exited
+  for (const words of [[], ['--all']]) {
+    expect(await cloud.detector({}, undefined, words).exited).toMatchObject({ code: 0 })
+    expect(await readOnce()).toMatchObject({ code: 0 })
+  }
+  for (const key of await keysUnder('finished/'))
+    await cloud.s3.send(new DeleteObjectCommand({ Bucket: resultsBucket, Key: key }))
+  const truth = await fill(4)
+  expect(await cloud.detector().exited).toMatchObject({ code: 0 })
+  expect(await readOnce()).toMatchObject({ code: 0 })
+  expect(await cloud.results()).toBe(truth)
+})
+
 test('of two ends of a shared run the first counts, also when the second gives the run up', async () => {
   cloud = await TestCloud.start()
   await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
@@ -111,6 +128,11 @@ test('of two ends of a shared run the first counts, also when the second gives t
 
 /** The runs whose end is in the store. */
 async function storedRuns(): Promise<string[]> {
-  const { Contents = [] } = await cloud.s3.send(new ListObjectsV2Command({ Bucket: resultsBucket }))
-  return Contents.flatMap(({ Key = '' }) => /^runs\/([^/]+)\/end\.json$/.exec(Key)?.[1] ?? [])
+  return (await keysUnder('runs/')).flatMap((key) => /^runs\/([^/]+)\/end\.json$/.exec(key)?.[1] ?? [])
+}
+
+async function keysUnder(Prefix: string): Promise<string[]> {
+  const command = new ListObjectsV2Command({ Bucket: resultsBucket, Prefix })
+  const { Contents = [] } = await cloud.s3.send(command)
+  return Contents.flatMap(({ Key }) => Key ?? [])
 }
