@@ -33,7 +33,7 @@ try {
       return publishedOutcomes(IMGPIPE_STATE_DIR)
     }),
   )
-  const answeredAt = await cloud.answerTimes()
+  const answeredAt = await cloud.responseTimes()
   const toQueue = outcomes.map(({ key, sentAt = 0 }) => sentAt - (answeredAt[key] ?? 0))
   const toOutcome = outcomes.map(({ sentAt = 0, at }) => at - sentAt)
   await publish({

@@ -1,27 +1,27 @@
 /**
- * Fits the confidence of "Car" on labelled photos and says how good it is on photos left out of the fit.
+ * Fits the confidence calibration of "Car" on labelled photos and reports its cross-validated precision and recall.
  *
  *   node scripts/fit-confidence.ts [DIR]
  *
- * DIR (default ../shared/photos) holds the photos and labels.tsv: file, then car, none or other-vehicle.
- * What it prints under "coefficients" belongs into src/local/vision/calibration.ts.
+ * DIR (default ../shared/photos) contains the photos and labels.tsv: file, then car, none or other-vehicle.
+ * Copy the printed coefficients into src/local/vision/calibration.ts.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type Coefficients,
-  evidence,
   type Features,
   features,
+  logit,
   sigmoid,
 } from '../src/local/vision/calibration.ts'
+import { decodeToSize } from '../src/local/vision/image.ts'
 import { ObjectDetector } from '../src/local/vision/object-detection.ts'
 import { INPUT_SIZE } from '../src/local/vision/object-model.ts'
-import { decodeToSize } from '../src/local/vision/picture.ts'
 
 interface Photo {
   label: string
-  /** Of each box that the model calls a car. */
+  /** Of each box detected as a car. */
   boxes: Features[]
 }
 
@@ -31,11 +31,11 @@ const REPETITIONS = 20
 const THRESHOLD = 90
 const RIDGE = 0.05
 
-const photos = await lookAt(process.argv[2] ?? '../shared/photos')
+const photos = await detectCars(process.argv[2] ?? '../shared/photos')
 console.log('coefficients', fitCoefficients(photos))
-console.log('left out', crossValidate(photos))
+console.log('cross-validation', crossValidate(photos))
 
-async function lookAt(directory: string): Promise<Photo[]> {
+async function detectCars(directory: string): Promise<Photo[]> {
   const detector = await ObjectDetector.load()
   const rows = (await readFile(join(directory, 'labels.tsv'), 'utf8')).trim().split('\n').slice(1)
   const photos: Photo[] = []
@@ -50,7 +50,8 @@ async function lookAt(directory: string): Promise<Photo[]> {
 
 /**
  * Logistic regression on each photo's best box. Which box is the best depends on the coefficients, so the two are
- * found in turns. Photos with and without a car weigh the same in sum: how common cars are is not the model's business.
+ * fitted alternately. Photos with and without a car have equal total weight: the calibration must not depend on how
+ * common cars are.
  */
 function fitCoefficients(photos: Photo[]): Coefficients {
   const cars = photos.filter(hasCar).length
@@ -73,7 +74,7 @@ function hasCar({ label }: Photo): boolean {
 }
 
 function bestBox({ boxes }: Photo, coefficients: Coefficients): Features | undefined {
-  return boxes.toSorted((a, b) => evidence(coefficients, b) - evidence(coefficients, a))[0]
+  return boxes.toSorted((a, b) => logit(coefficients, b) - logit(coefficients, a))[0]
 }
 
 interface Sample extends Features {
@@ -81,7 +82,7 @@ interface Sample extends Features {
   weight: number
 }
 
-/** Newton's method, with a light pull of the two slopes towards 0. */
+/** Newton's method, with L2 regularization of the two slopes. */
 function regress(samples: Sample[], start: Coefficients): Coefficients {
   let current = start
   for (let step = 0; step < 50; step++) {
@@ -91,7 +92,7 @@ function regress(samples: Sample[], start: Coefficients): Coefficients {
       [0, RIDGE, 0],
       [0, 0, 1e-9],
     ]
-    for (const sample of samples) addSample(gradient, curvature, sample, sigmoid(evidence(current, sample)))
+    for (const sample of samples) addSample(gradient, curvature, sample, sigmoid(logit(current, sample)))
     const [slope = 0, perLogArea = 0, shift = 0] = solve(curvature, gradient)
     current = {
       slope: current.slope + limit(slope),
@@ -117,7 +118,7 @@ function limit(step: number): number {
   return Math.min(3, Math.max(-3, step))
 }
 
-/** Gauss and Jordan; the matrix is positive definite, so no pivot is 0. */
+/** Gauss–Jordan elimination; the matrix is positive definite, so no pivot is 0. */
 function solve(matrix: number[][], right: number[]): number[] {
   const rows = matrix.map((row, at) => [...row, right[at] ?? 0])
   for (const [at, pivotRow] of rows.entries()) {
@@ -130,7 +131,7 @@ function solve(matrix: number[][], right: number[]): number[] {
   return rows.map((row, at) => (row.at(-1) ?? 0) / (row[at] ?? 1))
 }
 
-/** Fits on four parts of five, judges the fifth, over and over with other parts. */
+/** Repeated five-fold cross-validation. */
 function crossValidate(photos: Photo[]): Record<string, string> {
   const counts = { right: 0, missed: 0, wrong: 0, sureAndRight: 0, sure: 0, unsureAndRight: 0, unsure: 0 }
   const random = generator(1)
@@ -141,7 +142,7 @@ function crossValidate(photos: Photo[]): Record<string, string> {
       const coefficients = fitCoefficients(
         shuffled.filter((_, at) => at % PARTS !== part).map(({ photo }) => photo),
       )
-      for (const photo of left) judge(photo, coefficients, counts)
+      for (const photo of left) evaluate(photo, coefficients, counts)
     }
   }
   const share = (part: number, whole: number) => `${((100 * part) / whole).toFixed(1)} %`
@@ -158,9 +159,9 @@ type Counts = Record<
   number
 >
 
-function judge(photo: Photo, coefficients: Coefficients, counts: Counts): void {
+function evaluate(photo: Photo, coefficients: Coefficients, counts: Counts): void {
   const best = bestBox(photo, coefficients)
-  const confidence = best === undefined ? 0 : 100 * sigmoid(evidence(coefficients, best))
+  const confidence = best === undefined ? 0 : 100 * sigmoid(logit(coefficients, best))
   const car = hasCar(photo)
   if (confidence > THRESHOLD) counts[car ? 'right' : 'wrong']++
   else if (car) counts.missed++

@@ -6,10 +6,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-// npm takes it away with the folder that it is in.
+// npm takes it away with the directory that it is in.
 const stamp = `${root}node_modules/.imgpipe-setup`
-const lockFolder = `${root}.imgpipe`
-const lock = `${lockFolder}/setup.pid`
+const lockDirectory = `${root}.imgpipe`
+const lock = `${lockDirectory}/setup.pid`
 const sayMilliseconds = 15_000
 
 if (!isSetUp()) await withLock(setUp)
@@ -57,11 +57,12 @@ async function withLock(work) {
 
 function takeLock() {
   try {
-    mkdirSync(lockFolder, { recursive: true })
+    mkdirSync(lockDirectory, { recursive: true })
     writeFileSync(lock, String(process.pid), { flag: 'wx' })
     return true
   } catch (error) {
-    if (error.code !== 'EEXIST') fail(`${lock} cannot be written (${error.code}): use a folder of your own.`)
+    if (error.code !== 'EEXIST')
+      fail(`${lock} cannot be written (${error.code}): use a directory of your own.`)
     if (!isAlive(lockHolder())) rmSync(lock, { force: true })
     return false
   }

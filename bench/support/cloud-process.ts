@@ -3,20 +3,20 @@ import { openStorage } from '../../src/local/storage.ts'
 import { SimulatedBucket } from './simulated-bucket.ts'
 import { type RekognitionLoad, SimulatedRekognition } from './simulated-rekognition.ts'
 
-/** What the process is told, by its channel. */
-export type CloudOrder =
+/** Commands that the process accepts over its IPC channel. */
+export type CloudCommand =
   | { quota: number }
   | { replaceEvery: number }
   | { report: true }
-  | { answerTimes: true }
+  | { responseTimes: true }
 
 export interface CloudSetup extends RekognitionLoad {
   images: number
 }
 
 /**
- * A cloud as a process of its own, so that its work is not counted with the worker's: the simulated bucket and
- * Rekognition, and fauxqs's SQS, on one port. Started with its setup as JSON in the first argument.
+ * Runs the cloud in a separate process, so that its CPU time is not attributed to the worker: the simulated bucket and
+ * Rekognition, and fauxqs's SQS, on one port. The first argument is its setup as JSON.
  */
 const setup = JSON.parse(process.argv[2] ?? '{}') as CloudSetup
 const rekognition = new SimulatedRekognition(setup)
@@ -38,10 +38,10 @@ const address = server.address()
 const url = `http://127.0.0.1:${typeof address === 'object' && address ? address.port : 0}`
 const storage = await openStorage({ url, dataDir: undefined })
 
-process.on('message', (order: CloudOrder) => {
-  if ('quota' in order) rekognition.changeQuota(order.quota)
-  else if ('replaceEvery' in order) bucket.replaceEvery(order.replaceEvery)
-  else if ('answerTimes' in order) process.send?.({ answeredAt: rekognition.answeredAt })
+process.on('message', (command: CloudCommand) => {
+  if ('quota' in command) rekognition.changeQuota(command.quota)
+  else if ('replaceEvery' in command) bucket.replaceEvery(command.replaceEvery)
+  else if ('responseTimes' in command) process.send?.({ answeredAt: rekognition.answeredAt })
   else
     process.send?.({
       report: { rekognition: rekognition.counts, sqsRequests, s3Requests: bucket.requests },

@@ -18,7 +18,7 @@ export interface Cloud {
   /** From now on every n-th image of the bucket is another one. */
   replaceEvery(n: number): void
   report(): Promise<CloudReport>
-  answerTimes(): Promise<AnsweredAt>
+  responseTimes(): Promise<AnsweredAt>
   stop(): Promise<void>
 }
 
@@ -48,15 +48,15 @@ export async function startCloud(setup: CloudSetup): Promise<Cloud> {
       const [{ report }] = (await once(child, 'message')) as [{ report: CloudReport }]
       return report
     },
-    async answerTimes() {
-      child.send({ answerTimes: true })
+    async responseTimes() {
+      child.send({ responseTimes: true })
       const [{ answeredAt }] = (await once(child, 'message')) as [{ answeredAt: AnsweredAt }]
       return answeredAt
     },
     async stop() {
-      const gone = once(child, 'exit')
+      const exited = once(child, 'exit')
       child.disconnect()
-      await gone
+      await exited
     },
   }
 }

@@ -32,7 +32,7 @@ export function addDemo(program: Command): void {
       'after',
       examples(
         ['imgpipe demo', 'the ten sample images'],
-        ['imgpipe demo ~/Pictures --out /tmp/demo', 'your own'],
+        ['imgpipe demo ~/Pictures --out /tmp/demo', 'your own images'],
       ),
     )
     .action(async (directory: string | undefined, { out }: { out: string }) => {
@@ -41,15 +41,14 @@ export function addDemo(program: Command): void {
     })
 }
 
-/** @throws {Interrupted} when it is stopped; nothing is left running then */
+/** @throws {Interrupted} when it is stopped; no process is left running */
 async function runDemo(photos: string, out: string): Promise<void> {
   const { graceful } = shutdownOnSignals()
   const paths = prepareDirectory(out, names)
-  const cloud = await unlessStopped(startCloud(photos, graceful), graceful)
+  const cloud = await unlessInterrupted(startCloud(photos, graceful), graceful)
   try {
     await runPipeline(cloud.url, paths, graceful)
-    if (graceful.aborted)
-      throw new Interrupted('The demo was stopped before it was complete; nothing is left running.')
+    if (graceful.aborted) throw new Interrupted('The demo was interrupted; all processes have been stopped.')
     for (const line of await outcomeLines(paths.stateDir)) console.log(line)
     await writeReport(cloud.url, paths)
   } finally {
@@ -59,29 +58,26 @@ async function runDemo(photos: string, out: string): Promise<void> {
 
 /** @throws {ImgpipeError} `usage` when there are no images */
 async function startCloud(photos: string, signal: AbortSignal) {
-  const { startLocalCloud, fillCloud, uploadPictures, picturesIn } = await localParts()
-  if ((await picturesIn(photos)).length === 0)
-    throw new ImgpipeError(
-      'usage',
-      `There is no JPEG or PNG file in ${photos}: name a directory with images.`,
-    )
+  const { startLocalCloud, fillCloud, uploadImages, imagesIn } = await localParts()
+  if ((await imagesIn(photos)).length === 0)
+    throw new ImgpipeError('usage', `No JPEG or PNG files in ${photos}: specify a directory with images.`)
   console.log('Starting the local cloud: S3, SQS and Rekognition with real recognition models …')
   const { bucket, queue, region } = names
   return startLocalCloud({
     port: 0,
     prepare: async (url) => {
       await fillCloud(url, { region, buckets: [bucket], queue })
-      const uploaded = await uploadPictures(url, { region, bucket, folder: photos, signal })
-      console.log(`Uploaded ${counted(uploaded.pictures, 'image')} from ${shortPath(photos)}.`)
+      const uploaded = await uploadImages(url, { region, bucket, directory: photos, signal })
+      console.log(`Uploaded ${counted(uploaded.images, 'image')} from ${shortPath(photos)}.`)
       for (const line of skippedLines(uploaded)) console.log(line)
     },
   })
 }
 
-/** Loading the models cannot be interrupted, but nothing has to wait for its end. */
-function unlessStopped<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+/** Loading the models cannot be interrupted, but the demo need not wait for it. */
+function unlessInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   const stopped = new Promise<never>((_, reject) => {
-    const onAbort = () => reject(new Interrupted('The demo was stopped before it started.'))
+    const onAbort = () => reject(new Interrupted('The demo was interrupted before it started.'))
     signal.addEventListener('abort', onAbort, { once: true })
   })
   return Promise.race([work, stopped])
@@ -91,7 +87,7 @@ async function runPipeline(url: string, paths: DemoPaths, signal: AbortSignal): 
   console.log('Starting both workers.\n')
   const screen = new DemoScreen(process.stdout, readEnvironment())
   const draw = async () => {
-    // The workers create the state directory and the databases meanwhile.
+    // The workers may not have created the state directory and the databases yet.
     const status = await readStatus(paths.stateDir, newestRun).catch(() => undefined)
     if (status?.runs[0]) screen.draw(status.runs[0])
   }

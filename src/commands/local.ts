@@ -9,16 +9,16 @@ import type { LocalCloud } from '../local/server.ts'
 import { examples } from './examples.ts'
 
 export interface LocalOptions {
-  /** default 4566; 0 = any free one */
+  /** default 4566; 0 = any free port */
   port?: number
   /** directory whose JPEG and PNG files are uploaded */
   photos?: string
-  /** directory that buckets and queues are kept in; without it they end with the process */
+  /** directory that buckets and queues are stored in; default: in memory */
   data?: string
   /** Rekognition's quota for each operation, per second; 0 = none */
   maxRps?: number
   bucket?: string
-  /** created as well, unless it is the bucket itself */
+  /** created as well, if it differs from the bucket */
   resultsBucket?: string
   /** name or URL, as in the settings */
   queue?: string
@@ -26,7 +26,7 @@ export interface LocalOptions {
 }
 
 interface LocalDependencies {
-  /** ends the cloud */
+  /** stops the cloud */
   signal: AbortSignal
   print: (line: string) => void
 }
@@ -40,11 +40,11 @@ export function addLocal(program: Command): void {
     .description(
       'serve S3, SQS and Rekognition on one local port, with real recognition; no AWS account needed',
     )
-    .option('--port <number>', `port on 127.0.0.1 (default: ${defaultPort}; 0: any free one)`, parsePort)
+    .option('--port <number>', `port on 127.0.0.1 (default: ${defaultPort}; 0: any free port)`, parsePort)
     .option('--photos <directory>', 'upload the JPEG and PNG files of this directory')
     .option('--data <directory>', 'keep buckets and queues in this directory across restarts')
     .option('--max-rps <number>', 'quota of each Rekognition operation, in requests per second', parseRate)
-    .option('--config <file>', 'settings file, for the names of bucket and queue')
+    .option('--config <file>', 'settings file with the bucket and queue names')
     .addHelpText(
       'after',
       examples(
@@ -77,7 +77,7 @@ function parseRate(text: string): number {
 /**
  * Serves until the signal is aborted.
  *
- * @throws {ImgpipeError} `usage` for a directory of images that cannot be read, `unavailable` for a port in use
+ * @throws {ImgpipeError} `usage` for an unreadable image directory, `unavailable` for a port in use
  */
 export async function runLocal(options: LocalOptions, dependencies: LocalDependencies): Promise<void> {
   const { signal, print } = dependencies
@@ -100,7 +100,7 @@ export async function runLocal(options: LocalOptions, dependencies: LocalDepende
 /**
  * The modules of the local cloud, loaded on demand: an installed host has no development packages.
  *
- * @throws {ImgpipeError} `usage` where those are missing
+ * @throws {ImgpipeError} `usage` where they are missing
  */
 export async function localParts() {
   try {
@@ -112,7 +112,7 @@ export async function localParts() {
   } catch (cause) {
     throw new ImgpipeError(
       'usage',
-      'The local cloud needs the development packages, which an installed imgpipe does not have: run it in a checkout, as "npm run imgpipe -- local".',
+      'The local cloud requires the development packages, which are not part of an installation: run "npm run imgpipe -- local" in a checkout.',
       { cause },
     )
   }
@@ -132,24 +132,24 @@ async function prepare(
   options: LocalOptions,
   { signal, print }: LocalDependencies,
 ): Promise<void> {
-  const { fillCloud, uploadPictures } = await localParts()
+  const { fillCloud, uploadImages } = await localParts()
   await fillCloud(url, contents)
   if (options.photos === undefined) return
   const { bucket, region } = contents
-  const upload = { region, bucket, folder: options.photos, signal }
-  const uploaded = await uploadPictures(url, upload)
-  const { pictures, bytes } = uploaded
+  const upload = { region, bucket, directory: options.photos, signal }
+  const uploaded = await uploadImages(url, upload)
+  const { images, bytes } = uploaded
   const megabytes = (bytes / 1_000_000).toFixed(1)
-  print(`Uploaded ${pictures} images (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
+  print(`Uploaded ${images} images (${megabytes} MB) from ${options.photos} to s3://${bucket}`)
   for (const line of skippedLines(uploaded)) print(line)
 }
 
-/** @returns a line on files that could not be read, if there are any */
+/** @returns a line about unreadable files, if there are any */
 export function skippedLines({ unreadable }: Uploaded): string[] {
   const [first] = unreadable
   if (first === undefined) return []
   const count = `${unreadable.length} unreadable file${unreadable.length === 1 ? '' : 's'}`
-  return [`Skipped ${count}, the first is ${displaySafe(first)}`]
+  return [`Skipped ${count}, first: ${displaySafe(first)}`]
 }
 
 function welcome({ url }: LocalCloud, { bucket, queue, region }: Contents, options: LocalOptions): string[] {

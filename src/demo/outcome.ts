@@ -6,7 +6,7 @@ import { counted, failureSentence } from '../status/status-text.ts'
 const maxLines = 50
 const maxFailures = 5
 
-/** results.txt as it is, then what became of all images. */
+/** The lines of results.txt, then a summary of all images. */
 export async function outcomeLines(stateDir: string): Promise<string[]> {
   const { runs } = await readStatus(stateDir, { maxRuns: 1, keepRuns: 1, maxFailures })
   const results = join(stateDir, 'results.txt')
@@ -21,7 +21,7 @@ export async function outcomeLines(stateDir: string): Promise<string[]> {
   ]
 }
 
-/** Relative to the working directory where that is shorter. */
+/** Relative to the working directory if the path is inside it. */
 export function shortPath(path: string): string {
   const fromHere = relative(process.cwd(), path)
   return fromHere.startsWith('..') ? path : fromHere

@@ -4,10 +4,10 @@ import { makeDurableDirectorySync } from '../host/directories.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'
 import { isLocked } from '../state/lock.ts'
 
-/** Where a demo keeps its files; all paths are absolute. */
+/** The files of a demo; all paths are absolute. */
 export interface DemoPaths {
   readonly settingsFile: string
-  /** of both workers: each has a database of its own */
+  /** shared by both workers: each has its own database */
   readonly stateDir: string
   readonly report: string
   readonly logs: { readonly detector: string; readonly reader: string }
@@ -20,7 +20,7 @@ export interface DemoNames {
 }
 
 /**
- * Prepares the directory for a first run: the state of an earlier demo is deleted, and nothing else.
+ * Prepares the directory for a new run: deletes the state of an earlier demo, and nothing else.
  *
  * @throws {ImgpipeError} `usage` when another demo is running there or its state directory was not created by a demo,
  *   `disk` when it cannot be written
@@ -36,13 +36,13 @@ export function prepareDirectory(out: string, names: DemoNames): DemoPaths {
   if (isLocked(stateDir, 'reader') || isLocked(stateDir, 'detector')) {
     throw new ImgpipeError(
       'usage',
-      `Another demo is running in ${out}: wait for it, or name another directory with --out.`,
+      `Another demo is running in ${out}: wait until it ends, or specify another directory with --out.`,
     )
   }
   if (statSync(stateDir, { throwIfNoEntry: false }) && !isDemoDirectory(settingsFile, stateDir)) {
     throw new ImgpipeError(
       'usage',
-      `${stateDir} was not created by a demo and is left alone: name another directory with --out.`,
+      `${stateDir} was not created by a demo and is left unchanged: specify another directory with --out.`,
     )
   }
   try {
@@ -53,13 +53,13 @@ export function prepareDirectory(out: string, names: DemoNames): DemoPaths {
     const why = error instanceof Error ? error.message : String(error)
     throw new ImgpipeError(
       'disk',
-      `The demo cannot write to ${out} (${why}): name another directory with --out.`,
+      `The demo cannot write to ${out} (${why}): specify another directory with --out.`,
     )
   }
   return paths
 }
 
-/** The settings beside a demo's state directory name it. */
+/** Whether the settings file next to the state directory refers to it, as in a demo's directory. */
 function isDemoDirectory(settingsFile: string, stateDir: string): boolean {
   try {
     return JSON.parse(readFileSync(settingsFile, 'utf8')).stateDir === stateDir

@@ -4,7 +4,7 @@ import type { RunOverview } from '../status/read-status.ts'
 import { counted, failures, ofTotal } from '../status/status-text.ts'
 
 const barCells = 24
-/** Narrower terminals may have no room for a bar and the sentence beside it. */
+/** Narrower terminals may not fit a bar and the text next to it. */
 const minColumnsForBars = 80
 
 type OutputStyle = Pick<Environment, 'useColor' | 'isUtf8'>
@@ -13,11 +13,11 @@ interface Bar {
   readonly name: string
   readonly done: number
   readonly total: number | undefined
-  readonly sentence: string
+  readonly text: string
   readonly isDone: boolean
 }
 
-/** Both workers' progress, one line each: redrawn in place on a terminal, and printed whenever it has changed elsewhere. */
+/** Progress of both workers, one line each: redrawn in place on a terminal, otherwise printed on every change. */
 export class DemoScreen {
   readonly #output: WriteStream
   readonly #style: OutputStyle
@@ -32,7 +32,7 @@ export class DemoScreen {
   draw({ detector, reader }: Pick<RunOverview, 'detector' | 'reader'>): void {
     const processed = detector?.processed ?? 0
     const recorded = reader?.recorded ?? 0
-    // The two databases are read one after the other.
+    // The two databases are not read at the same instant.
     const cars = Math.max(detector?.cars ?? 0, recorded)
     const total = detector?.total
     this.#show([
@@ -40,14 +40,14 @@ export class DemoScreen {
         name: 'A detector',
         done: processed,
         total,
-        sentence: `${ofTotal(processed, total, 'image')}, ${counted(cars, 'car')}${failures(detector?.failed)}`,
+        text: `${ofTotal(processed, total, 'image')}, ${counted(cars, 'car')}${failures(detector?.failed)}`,
         isDone: detector?.state === 'done',
       },
       {
         name: 'B reader',
         done: recorded,
         total: cars,
-        sentence: `${recorded} of ${counted(cars, 'car')} read, ${reader?.texts ?? 0} with text${failures(reader?.failed)}`,
+        text: `${recorded} of ${counted(cars, 'car')} read, ${reader?.texts ?? 0} with text${failures(reader?.failed)}`,
         isDone: reader?.state === 'complete',
       },
     ])
@@ -66,19 +66,19 @@ export class DemoScreen {
   }
 
   #printLine(bars: Bar[]): void {
-    const text = bars.map(({ name, sentence }) => `${name}: ${sentence}`).join('; ')
-    if (text !== this.#last) this.#output.write(`${text}\n`)
-    this.#last = text
+    const line = bars.map(({ name, text }) => `${name}: ${text}`).join('; ')
+    if (line !== this.#last) this.#output.write(`${line}\n`)
+    this.#last = line
   }
 
-  #line({ name, done, total, sentence, isDone }: Bar): string {
+  #line({ name, done, total, text, isDone }: Bar): string {
     // A terminal that does not know its width reports 0.
     const columns = this.#output.columns || 80
-    if (columns < minColumnsForBars) return `${name.padEnd(11)}${sentence}`.slice(0, columns - 1)
+    if (columns < minColumnsForBars) return `${name.padEnd(11)}${text}`.slice(0, columns - 1)
     const filled = Math.round((total ? Math.min(1, done / total) : 0) * barCells)
     const { full, empty } = this.#style.isUtf8 ? { full: '█', empty: '░' } : { full: '#', empty: '.' }
     const bar = `${full.repeat(filled)}${empty.repeat(barCells - filled)}`
-    return `${name.padEnd(11)}${this.#colored(bar, isDone ? 32 : 36)} ${sentence}`
+    return `${name.padEnd(11)}${this.#colored(bar, isDone ? 32 : 36)} ${text}`
   }
 
   #colored(text: string, color: number): string {

@@ -19,8 +19,8 @@ interface Worker {
 /**
  * Runs both workers, as real processes, until the run is complete.
  *
- * @param signal stops both, as systemd would
- * @throws {ImgpipeError} when one of them fails, with the end of its log; the other one is stopped then
+ * @param signal stops both with SIGTERM, as systemd does
+ * @throws {ImgpipeError} when one of them fails, with the last lines of its log; the other one is then stopped
  */
 export async function runWorkers(url: string, paths: DemoPaths, signal: AbortSignal): Promise<void> {
   const workers = [
@@ -42,7 +42,7 @@ export async function runWorkers(url: string, paths: DemoPaths, signal: AbortSig
   if (first !== undefined && !signal.aborted) throw first
 }
 
-/** As systemd would start it: with the settings and the cloud's address, and nothing of the caller's environment. */
+/** Starts a worker as systemd does: with the settings and the cloud's URL, without the caller's environment. */
 function startWorker(role: Role, words: string[], url: string, paths: DemoPaths): Worker {
   const log = paths.logs[role]
   const file = openSync(log, 'w')
@@ -50,7 +50,7 @@ function startWorker(role: Role, words: string[], url: string, paths: DemoPaths)
     AWS_ENDPOINT_URL: url,
     AWS_ACCESS_KEY_ID: 'local',
     AWS_SECRET_ACCESS_KEY: 'local',
-    // The caller's own account has no part in it.
+    // Isolates the demo from the caller's AWS profile.
     AWS_CONFIG_FILE: devNull,
     AWS_SHARED_CREDENTIALS_FILE: devNull,
   }
@@ -59,7 +59,7 @@ function startWorker(role: Role, words: string[], url: string, paths: DemoPaths)
   return { role, log, process: child }
 }
 
-/** @returns how a worker ended, unless it has done its work */
+/** @returns an error if the worker failed */
 async function exitProblem({ role, log, process }: Worker): Promise<ImgpipeError | undefined> {
   const [code, signal] = await once(process, 'exit')
   if (code === 0) return undefined
@@ -67,6 +67,6 @@ async function exitProblem({ role, log, process }: Worker): Promise<ImgpipeError
   const how = signal === null ? `with exit code ${code}` : `by ${signal}`
   return new ImgpipeError(
     'unavailable',
-    `The ${role} ended ${how}; the end of its log (${log}):\n  ${lastLines}`,
+    `The ${role} ended ${how}; last lines of its log (${log}):\n  ${lastLines}`,
   )
 }

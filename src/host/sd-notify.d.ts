@@ -1,7 +1,7 @@
 /**
  * The native part of systemd's notify protocol (npm package `sd-notify`, which ships no types): only what
  * imgpipe calls. Its `log.*` is left out on purpose: it takes the text as a printf format, and a `%` in a
- * picture's key would crash the process.
+ * image's key would crash the process.
  */
 declare module 'sd-notify' {
   interface SdNotify {

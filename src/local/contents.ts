@@ -5,42 +5,42 @@ import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { deadLetterQueueName, defaultRetentionSeconds } from '../aws/queue-attributes.ts'
 import { ImgpipeError } from '../host/exit-codes.ts'
 
-/** What a local cloud is given to begin with. */
+/** The initial contents of a local cloud. */
 export interface CloudContents {
   region: string
   buckets: string[]
-  /** Made with the dead-letter queue that `deadLetterQueueName` names. */
+  /** Created together with its dead-letter queue (see `deadLetterQueueName`). */
   queue: string
 }
 
 export interface UploadOptions {
   region: string
   bucket: string
-  /** Searched with all folders in it; keys are the paths within it, with slashes. */
-  folder: string
+  /** Searched recursively; keys are the paths relative to it, with slashes. */
+  directory: string
   signal?: AbortSignal
 }
 
 export interface Uploaded {
-  pictures: number
+  images: number
   bytes: number
-  /** files that could not be read and were left out: paths in the folder */
+  /** files that could not be read and were skipped: paths relative to the directory */
   unreadable: string[]
 }
 
-/** Signatures are not checked, but without credentials the SDK sends nothing. */
+/** Signatures are not checked, but the SDK requires credentials. */
 const credentials = { accessKeyId: 'local', secretAccessKey: 'local' }
 
-/** Far above the deliveries that a picture can need: only what is no message of ours should end there. */
+/** Far above the deliveries that any image needs: only messages that imgpipe did not send should be moved there. */
 const maxReceiveCount = 100
-const uploadsAtATime = 8
+const maxConcurrentUploads = 8
 const contentTypes: ReadonlyMap<string, string> = new Map([
   ['.jpg', 'image/jpeg'],
   ['.jpeg', 'image/jpeg'],
   ['.png', 'image/png'],
 ])
 
-/** Makes buckets and queues that are missing; those that are there stay as they are. */
+/** Creates missing buckets and queues; existing ones are left unchanged. */
 export async function fillCloud(url: string, { region, buckets, queue }: CloudContents): Promise<void> {
   const s3 = s3Client(url, region)
   const sqs = new SQSClient({ endpoint: url, region, credentials, useQueueUrlAsEndpoint: false })
@@ -61,7 +61,7 @@ async function createQueue(sqs: SQSClient, name: string, attributes: Record<stri
     QueueName: name,
     Attributes: { ...retention, ...fifo, ...attributes },
   })
-  // The settings of a queue that is there already are its owner's choice.
+  // An existing queue keeps its owner's attributes.
   await sqs.send(command).catch((error: Error) => {
     if (error.name !== 'QueueNameExists') throw error
   })
@@ -73,29 +73,29 @@ function redrivePolicy(region: string, queue: string): string {
 }
 
 /**
- * Uploads every JPEG and PNG of a folder, by its name's ending; nothing else is touched, nothing hidden either.
+ * Uploads every JPEG and PNG file of a directory, by file extension; hidden files are skipped.
  * Ends early when the signal is aborted.
  *
- * @throws {ImgpipeError} `usage` when the folder cannot be read
+ * @throws {ImgpipeError} `usage` when the directory cannot be read
  */
-export async function uploadPictures(url: string, options: UploadOptions): Promise<Uploaded> {
-  const paths = await picturesIn(options.folder)
+export async function uploadImages(url: string, options: UploadOptions): Promise<Uploaded> {
+  const paths = await imagesIn(options.directory)
   const s3 = s3Client(url, options.region)
-  const uploaded: Uploaded = { pictures: 0, bytes: 0, unreadable: [] }
+  const uploaded: Uploaded = { images: 0, bytes: 0, unreadable: [] }
   const next = paths.values()
   const uploader = async () => {
     for (const path of next) {
       if (options.signal?.aborted) return
       const Body = await contentOf(path)
-      if (Body === 'unreadable') uploaded.unreadable.push(relative(options.folder, path))
+      if (Body === 'unreadable') uploaded.unreadable.push(relative(options.directory, path))
       if (typeof Body === 'string') continue
       await s3.send(new PutObjectCommand({ ...objectOf(options, path), Body }))
       uploaded.bytes += Body.length
-      uploaded.pictures += 1
+      uploaded.images += 1
     }
   }
   try {
-    await Promise.all(Array.from({ length: uploadsAtATime }, uploader))
+    await Promise.all(Array.from({ length: maxConcurrentUploads }, uploader))
     return uploaded
   } finally {
     s3.destroy()
@@ -103,42 +103,42 @@ export async function uploadPictures(url: string, options: UploadOptions): Promi
 }
 
 /**
- * The paths of what has a picture's name in a folder and the folders in it; hidden ones hold other programs' things.
+ * The paths of all files with an image's extension, recursively; hidden files and directories belong to other programs.
  *
- * @throws {ImgpipeError} `usage` when the folder cannot be read
+ * @throws {ImgpipeError} `usage` when the directory cannot be read
  */
-export async function picturesIn(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
-    const message = `The pictures cannot be read from ${folder}: ${whyNot(cause)}; give a folder of JPEG or PNG files.`
+export async function imagesIn(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true }).catch((cause: NodeJS.ErrnoException) => {
+    const message = `Cannot read images from ${directory}: ${reasonOf(cause)}. Specify a directory of JPEG or PNG files.`
     throw new ImgpipeError('usage', message, { cause })
   })
   const isShown = (name: string) => !name.split(sep).some((part) => part.startsWith('.'))
   return entries
-    .filter((name) => contentTypes.has(ending(name)) && isShown(name))
-    .map((name) => join(folder, name))
+    .filter((name) => contentTypes.has(extension(name)) && isShown(name))
+    .map((name) => join(directory, name))
 }
 
-function whyNot({ code, message }: NodeJS.ErrnoException): string {
-  if (code === 'ENOENT') return 'there is no such folder'
-  return code === 'ENOTDIR' ? 'it is a file' : message
+function reasonOf({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'ENOENT') return 'no such directory'
+  return code === 'ENOTDIR' ? 'not a directory' : message
 }
 
-function ending(name: string): string {
+function extension(name: string): string {
   return name.slice(name.lastIndexOf('.')).toLowerCase()
 }
 
-/** What only has a picture's name, such as a folder, is no file; a link to nowhere cannot be read. */
-async function contentOf(path: string): Promise<Buffer | 'no file' | 'unreadable'> {
+/** A directory may have an image's extension; a broken link cannot be read. */
+async function contentOf(path: string): Promise<Buffer | 'not-a-file' | 'unreadable'> {
   try {
-    return (await stat(path)).isFile() ? await readFile(path) : 'no file'
+    return (await stat(path)).isFile() ? await readFile(path) : 'not-a-file'
   } catch {
     return 'unreadable'
   }
 }
 
-function objectOf({ bucket, folder }: UploadOptions, path: string) {
-  const Key = relative(folder, path).split(sep).join('/')
-  return { Bucket: bucket, Key, ContentType: contentTypes.get(ending(path)) }
+function objectOf({ bucket, directory }: UploadOptions, path: string) {
+  const Key = relative(directory, path).split(sep).join('/')
+  return { Bucket: bucket, Key, ContentType: contentTypes.get(extension(path)) }
 }
 
 function s3Client(url: string, region: string): S3Client {

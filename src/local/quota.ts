@@ -1,13 +1,13 @@
 export interface QuotaOptions {
-  /** Requests a second; 0 = no quota. */
+  /** Requests per second; 0 = no quota. */
   maxRequestsPerSecond: number
   /** Milliseconds, monotonic. */
   now: () => number
 }
 
 /**
- * A token bucket: requests are taken out of it, and it fills again at the quota's rate up to one second's worth
- * (or one request, for a quota below one a second).
+ * A token bucket, refilled at the quota's rate up to one second's worth (or one request, for a quota below one per
+ * second).
  * Amazon keeps one for each account, region and operation (https://docs.aws.amazon.com/general/latest/gr/rekognition.html).
  */
 export class Quota {
@@ -15,29 +15,29 @@ export class Quota {
   readonly #now: () => number
   readonly #capacity: number
   #tokens: number
-  #filledAt: number
+  #refilledAt: number
 
   constructor({ maxRequestsPerSecond, now }: QuotaOptions) {
     this.#perSecond = maxRequestsPerSecond
     this.#now = now
     this.#capacity = Math.max(1, maxRequestsPerSecond)
     this.#tokens = this.#capacity
-    this.#filledAt = now()
+    this.#refilledAt = now()
   }
 
-  /** @returns false when the request is beyond the quota; such a request costs nothing */
-  admits(): boolean {
+  /** @returns false when the request exceeds the quota; a rejected request takes no token */
+  tryAcquire(): boolean {
     if (this.#perSecond === 0) return true
-    this.#fill()
+    this.#refill()
     if (this.#tokens < 1) return false
     this.#tokens -= 1
     return true
   }
 
-  #fill(): void {
+  #refill(): void {
     const now = this.#now()
-    const gained = ((now - this.#filledAt) / 1000) * this.#perSecond
+    const gained = ((now - this.#refilledAt) / 1000) * this.#perSecond
     this.#tokens = Math.min(this.#capacity, this.#tokens + gained)
-    this.#filledAt = now
+    this.#refilledAt = now
   }
 }

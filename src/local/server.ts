@@ -7,45 +7,46 @@ import { openStorage, type Storage } from './storage.ts'
 import { startVision, type Vision } from './vision/vision.ts'
 
 export interface LocalCloudOptions {
-  /** 0 = any free one. */
+  /** 0 = any free port. */
   port: number
-  /** Where buckets, objects, queues and messages are kept; undefined = in memory. */
+  /** Directory that buckets, objects, queues and messages are stored in; undefined = in memory. */
   dataDir?: string
   /** Rekognition's quota, for each operation; undefined or 0 = none. */
   maxRequestsPerSecond?: number
-  /** Recognition; the default starts the real models. One that is given is not closed. */
+  /** Recognition; the default starts the real models. The caller closes the one it passes. */
   vision?: Vision
   /**
-   * Pictures of one operation that the recognition is given at a time; the others wait, and are forgotten when
-   * their clients go. The default keeps every thread of the real models busy, and does not limit a given vision.
+   * Maximum number of images that are processed concurrently per operation; other requests wait, and are dropped when
+   * their clients disconnect. The default keeps every thread of the real models busy and is unlimited for a given
+   * `vision`.
    */
-  picturesAtATime?: number
+  maxConcurrentImages?: number
   /**
-   * Fills the cloud while its models load; it is ready only when this is done. S3 and SQS answer already.
-   * @param url the cloud's
+   * Fills the cloud while its models load; the cloud is ready only once this is done. S3 and SQS already respond.
+   * @param url of the cloud
    */
   prepare?: (url: string) => Promise<void>
-  /** Where the server says what went wrong inside it. */
+  /** Receives internal errors. */
   log?: (line: string) => void
 }
 
 export interface LocalCloud {
   /** http://127.0.0.1:PORT */
   readonly url: string
-  /** Ends all connections and releases everything; more calls wait for the same end. */
+  /** Closes all connections and releases all resources; idempotent. */
   stop(): Promise<void>
 }
 
 /**
  * S3, SQS and Rekognition (DetectLabels, DetectText) on one port of the loopback interface.
- * Resolves when all is ready, models too; until then `GET /health` answers 503, then 200.
+ * Resolves once everything is ready, including the models; until then `GET /health` responds with 503, then 200.
  *
- * @throws {ImgpipeError} `unavailable` when the port is in use or the data folder cannot be used
+ * @throws {ImgpipeError} `unavailable` when the port is in use or the data directory cannot be used
  */
 export async function startLocalCloud(options: LocalCloudOptions): Promise<LocalCloud> {
   const cloud = new Cloud()
   try {
-    // The port first: that it is in use should not be learnt only after all else has been loaded.
+    // The port first: a port in use should be reported before everything else has been loaded.
     await cloud.listen(options.port)
     await cloud.open(options)
     return cloud
@@ -58,7 +59,7 @@ export async function startLocalCloud(options: LocalCloudOptions): Promise<Local
 interface Services {
   storage: Storage
   rekognition: RekognitionService
-  /** The models to close at the end: those that the cloud has started itself. */
+  /** Models that the cloud started itself and closes at the end. */
   ownVision: Promise<Vision> | undefined
 }
 
@@ -70,7 +71,7 @@ class Cloud implements LocalCloud {
 
   constructor() {
     this.#server = createServer((request, response) => this.#route(request, response))
-    // Longer than clients keep idle connections: one that ends just as a request is sent is an error to them.
+    // Longer than clients keep idle connections: closing one just as a request is sent is an error to the client.
     this.#server.keepAliveTimeout = 75_000
   }
 
@@ -90,13 +91,13 @@ class Cloud implements LocalCloud {
     const storage = await openStorage({ url: this.url, dataDir })
     const vision = given === undefined ? startVision() : Promise.resolve(given)
     const { objects } = storage
-    const enough = given === undefined ? 2 * availableParallelism() : Number.POSITIVE_INFINITY
-    const { picturesAtATime = enough } = options
+    const defaultLimit = given === undefined ? 2 * availableParallelism() : Number.POSITIVE_INFINITY
+    const { maxConcurrentImages = defaultLimit } = options
     const rekognition = new RekognitionService({
       vision,
       objects,
       maxRequestsPerSecond,
-      picturesAtATime,
+      maxConcurrentImages,
       log,
     })
     this.#services = { storage, rekognition, ownVision: given === undefined ? vision : undefined }
@@ -121,25 +122,25 @@ class Cloud implements LocalCloud {
 
   #route(request: IncomingMessage, response: ServerResponse): void {
     if (request.url === '/health' || this.#services === undefined) {
-      this.#sayHealth(response)
+      this.#sendHealth(response)
     } else if (isForRekognition(request)) {
       void this.#services.rekognition.handle(request, response)
     } else {
-      this.#services.storage.app.routing(asFauxqsHearsIt(request), response)
+      this.#services.storage.app.routing(normalizeForFauxqs(request), response)
     }
   }
 
-  #sayHealth(response: ServerResponse): void {
+  #sendHealth(response: ServerResponse): void {
     response.writeHead(this.#ready ? 200 : 503, { 'content-type': 'application/json' })
     response.end(JSON.stringify({ status: this.#ready ? 'ok' : 'starting' }))
   }
 }
 
-/** Makes up for the two things that SDKs may do and fauxqs 2.4.1 does not expect. */
-function asFauxqsHearsIt(request: IncomingMessage): IncomingMessage {
-  // A queue's address has a path, which some clients send to; fauxqs hears SQS at "/" only.
+/** Adapts two kinds of valid requests that fauxqs 2.4.1 does not handle. */
+function normalizeForFauxqs(request: IncomingMessage): IncomingMessage {
+  // Some clients send to the path of the queue's URL; fauxqs serves SQS at "/" only.
   if (String(request.headers['x-amz-target']).startsWith('AmazonSQS.')) request.url = '/'
-  // An empty object may come without a type; fauxqs then has no body and answers 500. The type is S3's default.
+  // An empty object may have no content type; fauxqs then has no body and responds with 500. This is S3's default.
   if (request.method === 'PUT') request.headers['content-type'] ??= 'binary/octet-stream'
   return request
 }
@@ -153,7 +154,7 @@ function portOf(server: Server): number {
 
 function cannotListen(port: number, cause: NodeJS.ErrnoException): Error {
   if (cause.code !== 'EADDRINUSE' && cause.code !== 'EACCES') return cause
-  const why = cause.code === 'EADDRINUSE' ? 'is in use by another program' : 'is for root only'
-  const message = `Port ${port} ${why}: choose another one with --port.`
+  const why = cause.code === 'EADDRINUSE' ? 'is in use by another program' : 'requires root'
+  const message = `Port ${port} ${why}: choose another port with --port.`
   return new ImgpipeError('unavailable', message, { cause })
 }

@@ -1,6 +1,6 @@
 import type { BuildAppOptions } from 'fauxqs'
 
-/** fauxqs's own store of objects. */
+/** fauxqs's object store. */
 export type S3Store = NonNullable<BuildAppOptions['stores']>['s3Store']
 
 type Listing = ReturnType<S3Store['listObjects']>
@@ -8,10 +8,10 @@ type ListOptions = NonNullable<Parameters<S3Store['listObjects']>[1]>
 type StoredObject = Listing['objects'][number]
 
 /**
- * Makes a store list in S3's order, by the bytes of the keys' UTF-8.
+ * Makes a store list keys in S3's order: by their UTF-8 bytes.
  *
- * fauxqs 2.4.1 sorts the keys as a dictionary does, but goes on after a page by their code units: of 2,500 keys
- * with capitals, accents and folders 500 were in no page. The pages must be cut from one and the same order.
+ * fauxqs 2.4.1 sorts keys by locale but continues after a page by UTF-16 code units: of 2,500 keys with uppercase
+ * letters, accents and slashes, 500 appeared on no page. Sorting and paging must use the same order.
  */
 export function listInKeyOrder(store: S3Store): void {
   const listAll = store.listObjects.bind(store)
@@ -24,7 +24,7 @@ export function listInKeyOrder(store: S3Store): void {
   }
 }
 
-/** UTF-8's order is that of the code points; JavaScript's `<` differs from it beyond U+FFFF. */
+/** UTF-8 byte order is code point order; JavaScript's `<` differs from it beyond U+FFFF. */
 function compareKeys(a: string, b: string): number {
   const length = Math.min(a.length, b.length)
   for (let at = 0; at < length; at++) {
@@ -38,34 +38,34 @@ function page(inOrder: StoredObject[], options: ListOptions): Listing {
   const { prefix = '', delimiter, maxKeys = 1000 } = options
   const startAfter = options.startAfter ?? options.marker ?? ''
   const objects: StoredObject[] = []
-  const folders = new Set<string>()
+  const prefixes = new Set<string>()
   for (const object of inOrder) {
     if (startAfter !== '' && compareKeys(object.key, startAfter) <= 0) continue
-    const folder = folderOf(object.key, prefix, delimiter)
-    // A page that ended with a folder is continued by that folder's name.
-    if (folder !== undefined && (folder === startAfter || folders.has(folder))) continue
-    if (objects.length + folders.size >= maxKeys) {
-      return { objects, commonPrefixes: continuable(objects, folders), isTruncated: maxKeys > 0 }
+    const commonPrefix = commonPrefixOf(object.key, prefix, delimiter)
+    // A page that ended with a common prefix is continued from that prefix.
+    if (commonPrefix !== undefined && (commonPrefix === startAfter || prefixes.has(commonPrefix))) continue
+    if (objects.length + prefixes.size >= maxKeys) {
+      return { objects, commonPrefixes: beforeContinuation(objects, prefixes), isTruncated: maxKeys > 0 }
     }
-    if (folder === undefined) objects.push(object)
-    else folders.add(folder)
+    if (commonPrefix === undefined) objects.push(object)
+    else prefixes.add(commonPrefix)
   }
-  return { objects, commonPrefixes: [...folders], isTruncated: false }
+  return { objects, commonPrefixes: [...prefixes], isTruncated: false }
 }
 
-/** The key up to the first delimiter behind the prefix, or undefined for a key that is listed itself. */
-function folderOf(key: string, prefix: string, delimiter: string | undefined): string | undefined {
+/** The key up to the first delimiter after the prefix, or undefined for a key that is listed itself. */
+function commonPrefixOf(key: string, prefix: string, delimiter: string | undefined): string | undefined {
   if (delimiter === undefined || delimiter === '') return undefined
   const at = key.indexOf(delimiter, prefix.length)
   return at < 0 ? undefined : key.slice(0, at + delimiter.length)
 }
 
 /**
- * fauxqs goes on after the page's last object, or after its last folder when it has no object. So folders that
- * come after the last object are left for the next page, which would otherwise name them a second time.
+ * fauxqs continues after the page's last object, or after its last common prefix when it has no object. Prefixes that
+ * sort after the last object are therefore left for the next page, which would otherwise repeat them.
  */
-function continuable(objects: StoredObject[], folders: Set<string>): string[] {
+function beforeContinuation(objects: StoredObject[], prefixes: Set<string>): string[] {
   const last = objects.at(-1)
-  if (last === undefined) return [...folders]
-  return [...folders].filter((folder) => compareKeys(folder, last.key) < 0)
+  if (last === undefined) return [...prefixes]
+  return [...prefixes].filter((commonPrefix) => compareKeys(commonPrefix, last.key) < 0)
 }

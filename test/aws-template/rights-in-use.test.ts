@@ -1,6 +1,6 @@
 import { CreateBucketCommand } from '@aws-sdk/client-s3'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { expectedResults, numbered, putPictures } from '../pipeline/pictures.ts'
+import { expectedResults, numbered, putImages } from '../pipeline/images.ts'
 import type { AwsRequest } from '../support/aws-request.ts'
 import { bucket, TestCloud } from '../support/test-cloud.ts'
 import { killLeftWorkers, WorkerProcess } from '../support/worker-process.ts'
@@ -10,14 +10,14 @@ import { stackOf } from './stack.ts'
 /** The rights of the template, held against what the program really asks of the services. */
 const resultsBucket = 'outcomes'
 const queueArn = 'arn:aws:sqs:us-east-1:111122223333:imgpipe-Queue'
-const pictures = numbered(12)
+const images = numbered(12)
 let cloud: TestCloud
 let asked: Map<string, Set<string>>
 
 beforeEach(async () => {
   cloud = await TestCloud.start()
   await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
-  await putPictures(cloud, pictures)
+  await putImages(cloud, images)
   asked = new Map([
     ['DetectorRole', new Set()],
     ['ReaderRole', new Set()],
@@ -44,12 +44,12 @@ async function run(more: Record<string, string>): Promise<void> {
   const detector = cloud.detector({ AWS_ACCESS_KEY_ID: 'DetectorRole' })
   expect(await detector.exited).toEqual({ code: 0, signal: null })
   expect(await reader.exited).toEqual({ code: 0, signal: null })
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
 }
 
 /** Has `imgpipe doctor` look at everything; what it finds is not the matter here. */
 async function examine(role: string, worker: string): Promise<void> {
-  const environment = { ...cloud.environment(cloud.folder), AWS_ACCESS_KEY_ID: role }
+  const environment = { ...cloud.environment(cloud.directory), AWS_ACCESS_KEY_ID: role }
   await WorkerProcess.start({ arguments: ['doctor', '--role', worker], environment }).exited
 }
 
@@ -69,7 +69,7 @@ test('one reader: no request lacks its right, no right lacks its request', async
   await run({})
   await examine('DetectorRole', 'detector')
   await examine('ReaderRole', 'reader')
-  // A's own right to get pictures is what Rekognition gets them with; doctor tries it.
+  // A's own right to get images is what Rekognition gets them with; doctor tries it.
   expect(compare('DetectorRole', {}, [])).toEqual({ refused: [], unused: [] })
   // For messages that a reader holds for long, or gives back when it is stopped.
   const besideB = ['sqs:ChangeMessageVisibility']

@@ -13,7 +13,7 @@ const permissions: [string, string, boolean, boolean][] = [
   ['s3:ListBucket', bucket, true, true],
   ['s3:ListBucket', otherBucket, false, false],
   ['s3:GetObject', `${bucket}/2.jpg`, true, true],
-  ['s3:GetObject', `${bucket}/a folder/3.jpg`, true, true],
+  ['s3:GetObject', `${bucket}/a directory/3.jpg`, true, true],
   ['s3:GetObject', `${otherBucket}/2.jpg`, false, false],
   ['s3:GetObject', `${bucket}-of-another/2.jpg`, false, false],
   ['s3:GetObjectAcl', `${bucket}/2.jpg`, false, false],

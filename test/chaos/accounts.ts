@@ -6,7 +6,7 @@ import { recordedKeys } from './recorded.ts'
 
 /** Rekognition's calls of a whole run. */
 export interface Balance {
-  /** pictures that were looked at, by each of the two operations */
+  /** images that were looked at, by each of the two operations */
   readonly needed: number
   /** looks beyond the first of each */
   readonly extra: number
@@ -19,7 +19,7 @@ export interface Balance {
 }
 
 /**
- * Keeps the books of Rekognition's calls. One per picture and operation is needed; another one is excused only
+ * Keeps the books of Rekognition's calls. One per image and operation is needed; another one is excused only
  * when the answer of the one before was lost: by a fault on the way, or because its worker was killed before
  * the answer was on the disk.
  */

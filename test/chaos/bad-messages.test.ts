@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-sqs'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
 import { endMessage, imageMessage, type OutgoingMessage } from '../../src/protocol/messages.ts'
-import { expectedResults, numbered, putPictures } from '../pipeline/pictures.ts'
+import { expectedResults, numbered, putImages } from '../pipeline/images.ts'
 import { bucket, TestCloud, until } from '../support/test-cloud.ts'
 import { killLeftWorkers } from '../support/worker-process.ts'
 
@@ -99,13 +99,13 @@ const unreadable: [body: string, attributes?: Record<string, MessageAttributeVal
 ]
 
 test('a run comes out exactly among messages that are none; those go to the dead-letter queue', async () => {
-  const pictures = numbered(9)
-  const cars = pictures.filter((each) => each.car)
-  await putPictures(cloud, pictures)
+  const images = numbered(9)
+  const cars = images.filter((each) => each.car)
+  await putImages(cloud, images)
   for (const [body, attributes = {}] of unreadable) await send({ body, attributes })
   await send(end(cars.length))
   for (const [place, { key }] of cars.entries()) await send(car(place + 1, key))
-  // Once more, with another count, beyond the count, another picture under a number that is taken.
+  // Once more, with another count, beyond the count, another image under a number that is taken.
   await send(end(cars.length))
   const reader = cloud.reader()
   await until(async () => (await resultsOf(run)) !== undefined)
@@ -114,14 +114,14 @@ test('a run comes out exactly among messages that are none; those go to the dead
   await send(car(1, '3.jpg'))
   await cloud.drained()
   expect((await cloud.messages(deadLetters)).visible).toBe(unreadable.length)
-  expect(await resultsOf(run)).toBe(expectedResults(pictures))
+  expect(await resultsOf(run)).toBe(expectedResults(images))
   expect(cloud.vision.looks.get('text 3.jpg')).toBeUndefined()
   expect(reader.exit).toBeUndefined()
   await reader.kill()
 }, 240_000)
 
 test('numbers beyond the count and two counts, while the run is under way', async () => {
-  await putPictures(cloud, numbered(5))
+  await putImages(cloud, numbered(5))
   const reader = cloud.reader()
   await send(end(2))
   await send(car(1, '1.jpg'))
@@ -136,7 +136,7 @@ test('numbers beyond the count and two counts, while the run is under way', asyn
 }, 120_000)
 
 test('the end of another run ends nothing but that; one that was never seen is waited for', async () => {
-  await putPictures(cloud, numbered(5))
+  await putImages(cloud, numbered(5))
   const reader = cloud.reader()
   await send(end(1, otherRun))
   await send(end(1, otherRun))
@@ -153,8 +153,8 @@ test('the end of another run ends nothing but that; one that was never seen is w
   await reader.kill()
 }, 120_000)
 
-test('a picture with two numbers is one line', async () => {
-  await putPictures(cloud, numbered(2))
+test('an image with two numbers is one line', async () => {
+  await putImages(cloud, numbered(2))
   const reader = cloud.reader()
   await send(car(1, '2.jpg'))
   await send(car(2, '1.jpg'))
@@ -166,7 +166,7 @@ test('a picture with two numbers is one line', async () => {
 }, 120_000)
 
 test('of two ends of a run the first counts, also when the second gives the run up', async () => {
-  await putPictures(cloud, numbered(2))
+  await putImages(cloud, numbered(2))
   const reader = cloud.reader()
   await send(end(1))
   await reader.said(/the detector has ended/)
@@ -188,7 +188,7 @@ test('keys that would act on a terminal or a file system are text', async () => 
     'nul\x07.jpg',
   ]
   const line = `\x1b[2J first\nsecond \u202E${Array.from({ length: 90 }, (_, place) => `w${place}`).join(' ')}`
-  await putPictures(
+  await putImages(
     cloud,
     keys.map((key) => ({ key, car: 99, lines: [line, '-1: \u2028'] })),
   )
@@ -206,12 +206,12 @@ test('keys that would act on a terminal or a file system are text', async () => 
 }, 120_000)
 
 test("messages of another bucket are kept, with a warning that names both, until the reader's settings are right", async () => {
-  await putPictures(cloud, numbered(2))
+  await putImages(cloud, numbered(2))
   await send(car(1, '2.jpg'))
   await send(end(1))
   await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsOnly }))
   const wrong = cloud.reader({ IMGPIPE_BUCKET: resultsOnly })
-  await wrong.said(/WARN messages are about the bucket "pictures", but .+ is "results-only"/)
+  await wrong.said(/WARN messages are about the bucket "images", but .+ is "results-only"/)
   expect(await wrong.stop()).toMatchObject({ code: 0 })
   expect(cloud.vision.total).toBe(0)
   const right = cloud.reader({}, undefined, ['--once'])

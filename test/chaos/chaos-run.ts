@@ -4,7 +4,7 @@ import { Random } from '../support/random.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
 import { Accounts, type Balance } from './accounts.ts'
 import { type Driven, Driver } from './driver.ts'
-import { type Plan, type PlannedPicture, visibilitySeconds } from './plan.ts'
+import { type Plan, type PlannedImage, visibilitySeconds } from './plan.ts'
 import { isDone } from './recorded.ts'
 
 const patienceMilliseconds = 280_000
@@ -29,11 +29,11 @@ export async function chaosRun(plan: Plan): Promise<Outcome> {
     faults,
   })
   try {
-    await Promise.all(plan.pictures.map(({ key, bytes }) => cloud.put(key, bytes)))
+    await Promise.all(plan.images.map(({ key, bytes }) => cloud.put(key, bytes)))
     const accounts = new Accounts(cloud)
     await workThrough(plan, cloud, accounts)
     const results = await cloud.results()
-    return { results, truth: truthOf(plan.pictures), ...accounts.balance() }
+    return { results, truth: truthOf(plan.images), ...accounts.balance() }
   } finally {
     await cloud.stop()
   }
@@ -85,10 +85,10 @@ function readerOf(cloud: TestCloud): Driven {
   return { role: 'reader', stateDir: cloud.readerState, start, isOver: async () => false }
 }
 
-/** What results.txt must be, by the pictures' bytes alone. */
-export function truthOf(pictures: readonly PlannedPicture[]): string {
+/** What results.txt must be, by the images' bytes alone. */
+export function truthOf(images: readonly PlannedImage[]): string {
   const natural = new Intl.Collator('en', { numeric: true })
-  const lines = pictures.flatMap(({ key, sight }) => {
+  const lines = images.flatMap(({ key, sight }) => {
     const isCar = sight?.objects.some(({ name, confidence }) => name === 'Car' && confidence > 90)
     return isCar && sight && sight.lines.length > 0 ? [[key, sight.lines.join(' | ')] as const] : []
   })

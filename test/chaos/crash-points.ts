@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { expect } from 'vitest'
 import { endMessage, imageMessage } from '../../src/protocol/messages.ts'
-import { simulatedPicture } from '../support/simulated-vision.ts'
+import { simulatedImage } from '../support/simulated-vision.ts'
 import { bucket, TestCloud, until } from '../support/test-cloud.ts'
 import type { WorkerProcess } from '../support/worker-process.ts'
 import { Accounts } from './accounts.ts'
@@ -13,17 +13,17 @@ import { doneRun } from './recorded.ts'
 
 const preload = new URL('../support/crash-preload.ts', import.meta.url).pathname
 
-const pictures = [
+const images = [
   { key: '1.jpg', car: 95, lines: ['ONE'] },
   { key: '2.jpg', car: 0, lines: ['TWO'] },
   { key: '10.jpg', car: 99, lines: ['TEN', 'and more'] },
   { key: '11.jpg', car: 92, lines: [] },
 ].map(({ key, car, lines }) => {
   const sight = { id: key, objects: car > 0 ? [{ name: 'Car', confidence: car }] : [], lines }
-  return { key, car, sight, bytes: simulatedPicture(sight) }
+  return { key, car, sight, bytes: simulatedImage(sight) }
 })
-const cars = pictures.filter(({ car }) => car > 0)
-const truth = truthOf(pictures)
+const cars = images.filter(({ car }) => car > 0)
+const truth = truthOf(images)
 
 /** What the preload of a process is told. */
 type Orders = { readonly CRASH_AT: string } | { readonly STEPS_FILE: string }
@@ -39,7 +39,7 @@ export class CrashPoints {
 
   static async start(): Promise<CrashPoints> {
     const cloud = await TestCloud.start({ visibilitySeconds: 2 })
-    for (const { key, bytes } of pictures) await cloud.put(key, bytes)
+    for (const { key, bytes } of images) await cloud.put(key, bytes)
     return new CrashPoints(cloud)
   }
 
@@ -55,17 +55,17 @@ export class CrashPoints {
 
   /** Every step of a run that nobody kills, as the preload names them. */
   async stepsOf(run: (name: string, orders: Orders) => Promise<Fate>): Promise<string[]> {
-    const file = join(this.#cloud.folder, 'steps.txt')
+    const file = join(this.#cloud.directory, 'steps.txt')
     await run('steps', { STEPS_FILE: file })
     const steps = (await readFile(file, 'utf8')).trim().split('\n')
     // An idle reader asks again and again.
     return steps.filter((step) => Number(/ReceiveMessage (\d+)/.exec(step)?.[1] ?? 0) <= 5)
   }
 
-  /** A run over all pictures, whose detector is killed and started again; its messages go to a reader. */
+  /** A run over all images, whose detector is killed and started again; its messages go to a reader. */
   async detect(name: string, orders: Orders): Promise<Fate> {
     this.#residentReader ??= this.#cloud.reader()
-    const stateDir = join(this.#cloud.folder, name)
+    const stateDir = join(this.#cloud.directory, name)
     const start = (accessKey: string, more: object = {}) =>
       this.#cloud.detector({ IMGPIPE_STATE_DIR: stateDir, AWS_ACCESS_KEY_ID: accessKey, ...more }, preload)
     const first = `${name}-first`
@@ -74,7 +74,7 @@ export class CrashPoints {
     if (signal === 'SIGKILL') this.#accounts.killed(first, stateDir)
     if (doneRun(stateDir) === undefined) expect((await start(second).exited).code).toBe(0)
     await this.#isRead(doneRun(stateDir) ?? '', this.#cloud.readerState)
-    this.#isPaidOnce(first, second, pictures.length)
+    this.#isPaidOnce(first, second, images.length)
     return signal === 'SIGKILL' ? 'killed' : 'came not there'
   }
 
@@ -82,7 +82,7 @@ export class CrashPoints {
   async read(name: string, orders: Orders): Promise<Fate> {
     const queueUrl = await this.#cloud.queue(name)
     const run = await this.#sendRun(queueUrl)
-    const stateDir = join(this.#cloud.folder, name)
+    const stateDir = join(this.#cloud.directory, name)
     const start = (accessKey: string, more: object = {}) =>
       this.#cloud.reader(
         { IMGPIPE_STATE_DIR: stateDir, IMGPIPE_QUEUE: name, AWS_ACCESS_KEY_ID: accessKey, ...more },
@@ -118,7 +118,7 @@ export class CrashPoints {
         fresh: false,
       }),
     )
-    const end = endMessage({ run, count: cars.length, images: pictures.length, failed: 0, abandoned: false })
+    const end = endMessage({ run, count: cars.length, images: images.length, failed: 0, abandoned: false })
     for (const { body, attributes } of [...indexes, end]) {
       const message = { QueueUrl, MessageBody: body, MessageAttributes: attributes }
       await this.#cloud.sqs.send(new SendMessageCommand(message))

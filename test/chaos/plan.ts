@@ -1,6 +1,6 @@
 import type { Fault, FaultRule } from '../support/fault-proxy.ts'
 import { Random } from '../support/random.ts'
-import { type Sight, simulatedPicture } from '../support/simulated-vision.ts'
+import { type Sight, simulatedImage } from '../support/simulated-vision.ts'
 
 /** What is done to a worker once it has made so many more requests. */
 export interface Act {
@@ -10,20 +10,20 @@ export interface Act {
   readonly milliseconds: number
 }
 
-export interface PlannedPicture {
+export interface PlannedImage {
   readonly key: string
   readonly bytes: Uint8Array
-  /** undefined for bytes that are no picture */
+  /** undefined for bytes that are not an image */
   readonly sight: Sight | undefined
 }
 
 /** One run of the chaos suite, made by its seed alone. */
 export interface Plan {
   readonly seed: number
-  readonly pictures: readonly PlannedPicture[]
+  readonly images: readonly PlannedImage[]
   readonly isFifo: boolean
   readonly maxRequestsPerSecond: number
-  /** of one look at a picture, milliseconds */
+  /** of one look at an image, milliseconds */
   readonly mostLatency: number
   readonly faults: readonly FaultRule[]
   readonly detectorActs: readonly Act[]
@@ -35,28 +35,28 @@ export const visibilitySeconds = 2
 
 export function planOf(seed: number): Plan {
   const random = new Random('plan', seed)
-  const pictures = picturesOf(random, random.between(15, 60))
+  const images = imagesOf(random, random.between(15, 60))
   const [isFifo, readerStartsFirst] = [random.chance(0.2), random.chance(0.5)]
   return {
     seed,
-    pictures,
+    images,
     isFifo,
     readerStartsFirst,
     maxRequestsPerSecond: random.pick([0, 20, 80]),
     mostLatency: random.pick([0, 20, 100]),
     faults: random.pick([calm, disorder, badNetwork, everything])(random),
-    detectorActs: actsOf(random, pictures.length),
-    readerActs: actsOf(random, pictures.length),
+    detectorActs: actsOf(random, images.length),
+    readerActs: actsOf(random, images.length),
   }
 }
 
-/** Two in three show a car, sure or not quite; some nothing; some are no pictures at all. */
-export function picturesOf(random: Random, count: number): PlannedPicture[] {
+/** Two in three show a car, sure or not quite; some nothing; some are not images at all. */
+export function imagesOf(random: Random, count: number): PlannedImage[] {
   return Array.from({ length: count }, (_, place) => {
     const key = `${random.pick(['', '', 'street/', 'ü '])}${place + 1}.${random.pick(['jpg', 'JPEG', 'png'])}`
-    if (random.chance(0.04)) return { key, bytes: Buffer.from(`no picture ${place}`), sight: undefined }
+    if (random.chance(0.04)) return { key, bytes: Buffer.from(`not an image ${place}`), sight: undefined }
     const sight = { id: key, objects: objectsOf(random), lines: linesOf(random) }
-    return { key, bytes: simulatedPicture(sight), sight }
+    return { key, bytes: simulatedImage(sight), sight }
   })
 }
 
@@ -70,10 +70,10 @@ function linesOf(random: Random): string[] {
   return Array.from({ length: random.pick([0, 1, 1, 2]) }, () => `N${random.between(100, 999)} XY`)
 }
 
-function actsOf(random: Random, pictures: number): Act[] {
+function actsOf(random: Random, images: number): Act[] {
   return Array.from({ length: random.between(0, 4) }, () => ({
     kind: random.pick(['kill', 'kill', 'kill', 'stop', 'pause']),
-    afterRequests: random.between(1, pictures),
+    afterRequests: random.between(1, images),
     milliseconds: (visibilitySeconds + 1) * 1000,
   }))
 }
@@ -114,7 +114,7 @@ function everything(random: Random): FaultRule[] {
 }
 
 /**
- * A longer run as somebody from outside would put it together: 400 pictures, ten kills, repeats, disorder, 3 % of
+ * A longer run as somebody from outside would put it together: 400 images, ten kills, repeats, disorder, 3 % of
  * all requests answered by 5xx, 1 % reset, and a quota of 80 calls a second.
  */
 export function independentPlan(seed: number): Plan {
@@ -127,7 +127,7 @@ export function independentPlan(seed: number): Plan {
     }))
   return {
     seed,
-    pictures: picturesOf(random, 400),
+    images: imagesOf(random, 400),
     isFifo: false,
     readerStartsFirst: random.chance(0.5),
     maxRequestsPerSecond: 80,

@@ -12,7 +12,7 @@ afterAll(async () => expect(await killLeftWorkers()).toBe(0))
 
 const samples = fileURLToPath(new URL('../../samples/', import.meta.url))
 
-/** What may be set in the environment of somebody who tries it. */
+/** Environment variables that a user may have set. */
 const otherSettings = {
   IMGPIPE_BUCKET: 'Not A Bucket',
   IMGPIPE_STATE_DIR: '/dev/null',
@@ -28,7 +28,7 @@ async function directory(): Promise<string> {
   return created
 }
 
-/** Two samples, and what else is found in a directory of photos. */
+/** Two samples, and other files that a directory of photos may contain. */
 async function photosDirectory(): Promise<string> {
   const photos = await directory()
   await copyFile(join(samples, '1.jpg'), join(photos, 'car and text.JPG'))
@@ -42,12 +42,12 @@ async function photosDirectory(): Promise<string> {
 }
 
 describe('imgpipe demo, with the real models', { timeout: 240_000 }, () => {
-  it('takes a directory of one’s own, whatever is set and whatever is in it', async () => {
+  it('accepts a directory of images, whatever the environment and the other files in it', async () => {
     const [photos, out] = [await photosDirectory(), await directory()]
     const { code, lines } = await imgpipe(['demo', photos, '--out', out], otherSettings)
     expect(code).toBe(0)
     expect(lines).toContain(`Uploaded 3 images from ${photos}.`)
-    expect(lines).toContain('Skipped 1 unreadable file, the first is gone.jpg')
+    expect(lines).toContain('Skipped 1 unreadable file, first: gone.jpg')
     const results = await readFile(join(out, 'state', 'results.txt'), 'utf8')
     expect(results).toMatch(/^car and text\.JPG: /)
     for (const line of results.trimEnd().split('\n')) expect(lines).toContain(`  ${line}`)
@@ -70,12 +70,12 @@ describe('imgpipe demo, with the real models', { timeout: 240_000 }, () => {
     await until(async () => isLocked(state, 'reader') === true && isLocked(state, 'detector') === true)
     expect(await demo.signal(signal).exited).toEqual(expected)
     if (signal !== 'SIGKILL')
-      expect(demo.log).toMatch(/imgpipe: The demo was stopped .*nothing is left running\.\n$/)
+      expect(demo.log).toMatch(/imgpipe: The demo was interrupted; all processes have been stopped\.\n$/)
     await until(async () => isLocked(state, 'reader') === false && isLocked(state, 'detector') === false)
   })
 })
 
-describe('imgpipe demo says in one sentence', () => {
+describe('imgpipe demo reports in one sentence', () => {
   async function refusal(photos: string, out: string) {
     const { code, lines } = await imgpipe(['demo', photos, '--out', out])
     expect(lines).toHaveLength(1)
@@ -86,13 +86,13 @@ describe('imgpipe demo says in one sentence', () => {
     const [empty, out] = [await directory(), await directory()]
     expect(await refusal(empty, out)).toEqual([
       64,
-      expect.stringContaining(`no JPEG or PNG file in ${empty}`),
+      expect.stringContaining(`No JPEG or PNG files in ${empty}`),
     ])
   })
 
   it.each([
-    ['/no/such/directory', 'there is no such'],
-    [join(samples, '1.jpg'), 'it is a file'],
+    ['/no/such/directory', 'no such'],
+    [join(samples, '1.jpg'), 'not a directory'],
   ])('that %s is not a directory', async (photos, said) => {
     expect(await refusal(photos, await directory())).toEqual([64, expect.stringContaining(said)])
   })
@@ -101,7 +101,7 @@ describe('imgpipe demo says in one sentence', () => {
     expect(await refusal(samples, '/proc/demo')).toEqual([74, expect.stringMatching(/\/proc\/demo .*--out/)])
   })
 
-  it('that it deletes nothing that was not created by a demo', async () => {
+  it('that it does not delete a state directory that no demo created', async () => {
     const out = await directory()
     await mkdir(join(out, 'state'))
     await writeFile(join(out, 'state', 'thesis.txt'), 'years')
@@ -109,7 +109,7 @@ describe('imgpipe demo says in one sentence', () => {
     expect(await readFile(join(out, 'state', 'thesis.txt'), 'utf8')).toBe('years')
   })
 
-  it.each(['reader', 'detector'] as const)('that another one is running there: its %s', async (role) => {
+  it.each(['reader', 'detector'] as const)('that another demo is running there: its %s', async (role) => {
     const out = await directory()
     const lock = lockStateDirectory(join(out, 'state'), role)
     onTestFinished(() => lock.release())

@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises'
 import { afterAll, describe, expect, it, onTestFinished } from 'vitest'
 import { writeMeta } from '../../src/state/meta.ts'
 import { openDatabase } from '../status/state-fixture.ts'
-import { simulatedPicture } from '../support/simulated-vision.ts'
+import { simulatedImage } from '../support/simulated-vision.ts'
 import { TestCloud } from '../support/test-cloud.ts'
 import { killLeftWorkers, WorkerProcess } from '../support/worker-process.ts'
 import { imgpipe } from './imgpipe.ts'
@@ -15,8 +15,8 @@ const car = [{ name: 'Car', confidence: 99 }]
 async function cloudWithImages() {
   const cloud = await TestCloud.start()
   onTestFinished(() => cloud.stop())
-  await cloud.put('1.jpg', simulatedPicture({ id: '1', objects: car, lines: ['YHI9 OTZ'] }))
-  await cloud.put('2.jpg', simulatedPicture({ id: '2', objects: [], lines: [] }))
+  await cloud.put('1.jpg', simulatedImage({ id: '1', objects: car, lines: ['YHI9 OTZ'] }))
+  await cloud.put('2.jpg', simulatedImage({ id: '2', objects: [], lines: [] }))
   const environment = cloud.environment(cloud.readerState)
   const run = (...words: string[]) => imgpipe(words, environment)
   const both = async () => {
@@ -38,7 +38,7 @@ describe('both workers on one state directory', () => {
       'detector: not running, 2 Rekognition calls answered today',
       'reader:   not running, 1 Rekognition call answered today',
       '',
-      expect.stringMatching(/^run \d{8}T\d{6}Z-\w{4}, started .* UTC, bucket pictures, label Car$/),
+      expect.stringMatching(/^run \d{8}T\d{6}Z-\w{4}, started .* UTC, bucket images, label Car$/),
       '  detector  done: 2 of 2 images, 1 car',
       '  reader    complete: 1 of 1 car read, 1 with text',
       expect.stringMatching(/^ {2}cost {6}3 Rekognition calls \(\$0\.0030\), SQS and S3 \$0\.0000\d+$/),
@@ -88,9 +88,9 @@ describe('imgpipe plan', () => {
   it('counts what is new, changed and removed, estimates the reader’s calls, and is printed for programs', async () => {
     const { cloud, run, both } = await cloudWithImages()
     await both()
-    await cloud.put('2.jpg', simulatedPicture({ id: '2b', objects: car, lines: [] }))
+    await cloud.put('2.jpg', simulatedImage({ id: '2b', objects: car, lines: [] }))
     for (const id of ['3', '4', '5'])
-      await cloud.put(`${id}.jpg`, simulatedPicture({ id, objects: car, lines: [] }))
+      await cloud.put(`${id}.jpg`, simulatedImage({ id, objects: car, lines: [] }))
     const database = await openDatabase(cloud.readerState, 'detector')
     await database.commit(() => writeMeta(database, 'rate-per-second', '3'))
     const { code, text } = await run('plan', '--json')

@@ -3,7 +3,7 @@ import { mkdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { answeredCalls, detectorFailures, doneRun, recordedRuns } from '../chaos/recorded.ts'
-import { putPictures } from '../pipeline/pictures.ts'
+import { putImages } from '../pipeline/images.ts'
 import { lookOf } from '../support/simulated-vision.ts'
 import { SmallDisk } from '../support/small-disk.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
@@ -143,7 +143,7 @@ describe('the disk is full when results are published', () => {
     const disk = mount(cloud.readerState)
     if (!disk) return skip(whySkipped)
     const long = 'A'.repeat(30_000)
-    await putPictures(
+    await putImages(
       cloud,
       [1, 2, 3, 4, 5, 6, 7, 8].map((n) => ({ key: `${n}.jpg`, car: 99, lines: [long] })),
     )

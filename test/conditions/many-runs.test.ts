@@ -79,7 +79,10 @@ async function send(messages: readonly OutgoingMessage[]): Promise<void> {
 const readers = ['b1', 'b2', 'b3']
 
 function startShared(name: string): WorkerProcess {
-  return cloud.reader({ IMGPIPE_STATE_DIR: join(cloud.folder, name), IMGPIPE_RESULTS_BUCKET: resultsBucket })
+  return cloud.reader({
+    IMGPIPE_STATE_DIR: join(cloud.directory, name),
+    IMGPIPE_RESULTS_BUCKET: resultsBucket,
+  })
 }
 
 /** @returns when a reader has published runs up to a number */
@@ -145,7 +148,7 @@ describe('40 runs wait in the queue, the ends of all of them first', () => {
     await sendRuns(1, runs)
     const names = readers.slice(0, count)
     const workers = names.map(startShared)
-    const stateDirs = names.map((name) => join(cloud.folder, name))
+    const stateDirs = names.map((name) => join(cloud.directory, name))
     await Promise.all(stateDirs.map((stateDir) => hasPublished(stateDir, runs)))
     await cloud.drained()
     for (const stateDir of stateDirs) await expectAllExact(stateDir, runs)
@@ -156,7 +159,7 @@ describe('40 runs wait in the queue, the ends of all of them first', () => {
 })
 
 test('a reader that was away while 20 runs were finished catches up, in their order', async () => {
-  const [b1, b2] = ['b1', 'b2'].map((name) => join(cloud.folder, name))
+  const [b1, b2] = ['b1', 'b2'].map((name) => join(cloud.directory, name))
   if (b1 === undefined || b2 === undefined) throw new Error('two readers')
   const away = startShared('b2')
   const stayed = startShared('b1')

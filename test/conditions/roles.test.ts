@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, describe, expect, test } from 'vitest'
 import { detectorFailures, doneRun } from '../chaos/recorded.ts'
-import { expectedResults, numbered, putPictures } from '../pipeline/pictures.ts'
+import { expectedResults, numbered, putImages } from '../pipeline/images.ts'
 import { type AwsRequest, objectKeyOf, type Refusal } from '../support/aws-request.ts'
 import type { FaultRule } from '../support/fault-proxy.ts'
 import { bucket, type TestCloud, until } from '../support/test-cloud.ts'
@@ -104,7 +104,7 @@ describe.concurrent('the role may not use the KMS key of the bucket', () => {
   test.each([0, 12])('from image %i on: exit 77 after a minute; once it may, the run is resumed', (images) =>
     inCloud(async (cloud) => {
       const described = numbered(30)
-      await putPictures(cloud, described)
+      await putImages(cloud, described)
       const isDenied = (request: AwsRequest) =>
         objectKeyOf(request) !== undefined && request.operation !== 'HeadObject'
       // One after the other, so that some are decided before.

@@ -5,7 +5,7 @@ import { expect } from 'vitest'
 import type { FailedImage } from '../../src/protocol/messages.ts'
 import type { Outcome } from '../../src/protocol/outcomes.ts'
 import { doneRun, recordedRuns } from '../chaos/recorded.ts'
-import { simulatedPicture } from '../support/simulated-vision.ts'
+import { simulatedImage } from '../support/simulated-vision.ts'
 import { TestCloud, type TestCloudOptions } from '../support/test-cloud.ts'
 import type { Exit } from '../support/worker-process.ts'
 
@@ -35,7 +35,7 @@ export async function putCars(cloud: TestCloud, count: number, bytes = 0, prefix
   for (let n = 1; n <= count; n++) {
     const key = `${prefix}${n}.jpg`
     const sight = { id: key, objects: [{ name: 'Car', confidence: 99 }], lines: [`T ${n}`] }
-    await cloud.put(key, simulatedPicture(sight, bytes))
+    await cloud.put(key, simulatedImage(sight, bytes))
     results += `${key}: T ${n}\n`
   }
   return results

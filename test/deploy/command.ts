@@ -8,7 +8,7 @@ export function has(program: string): boolean {
   return spawnSync('sh', ['-c', `command -v ${program}`]).status === 0
 }
 
-/** Runs a program in the project's folder. @returns its status and all that it has printed */
+/** Runs a program in the project's directory. @returns its status and all that it has printed */
 export function run(program: string, args: readonly string[]): { status: number | null; said: string } {
   const { status, stdout, stderr } = spawnSync(program, args, { cwd: project, encoding: 'utf8' })
   return { status, said: stdout + stderr }

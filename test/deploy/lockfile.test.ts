@@ -15,15 +15,15 @@ test('the lockfile names every optional package, for every platform', () => {
   const { packages } = JSON.parse(readFileSync(`${project}package-lock.json`, 'utf8')) as {
     packages: Record<string, Locked>
   }
-  const lacking = Object.entries(packages).flatMap(([folder, { optionalDependencies = {} }]) =>
-    Object.keys(optionalDependencies).filter((name) => !isLocked(packages, folder, name)),
+  const lacking = Object.entries(packages).flatMap(([directory, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter((name) => !isLocked(packages, directory, name)),
   )
   expect(lacking).toEqual([])
 })
 
 /** As Node looks for it: in the package's own node_modules, then in those around it. */
-function isLocked(packages: Record<string, Locked>, folder: string, name: string): boolean {
-  for (let place = folder; ; place = place.slice(0, Math.max(0, place.lastIndexOf('node_modules/') - 1))) {
+function isLocked(packages: Record<string, Locked>, directory: string, name: string): boolean {
+  for (let place = directory; ; place = place.slice(0, Math.max(0, place.lastIndexOf('node_modules/') - 1))) {
     if (`${place === '' ? '' : `${place}/`}node_modules/${name}` in packages) return true
     if (place === '') return false
   }

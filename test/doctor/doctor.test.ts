@@ -38,7 +38,7 @@ async function setQueue(Attributes: Record<string, string>): Promise<void> {
 }
 
 function doctor(environment: Record<string, string> = {}, words: string[] = [], preload?: string) {
-  const all = { ...cloud.environment(join(cloud.folder, 'state')), ...environment }
+  const all = { ...cloud.environment(join(cloud.directory, 'state')), ...environment }
   return imgpipe(['doctor', '--timeout', '5', ...words], all, preload)
 }
 
@@ -54,14 +54,14 @@ describe('when all is well', () => {
   it('says so about each thing, and ends with 0', async () => {
     const { code, lines } = await doctor()
     expect(lines).toEqual([
-      expect.stringMatching(/^ok {3}settings +bucket pictures, queue cars, region us-east-1$/),
+      expect.stringMatching(/^ok {3}settings +bucket images, queue cars, region us-east-1$/),
       expect.stringMatching(/^ok {3}Node +version 2/),
       expect.stringMatching(/^ok {3}state dir +.*state will be created, \d+ [MG]B free$/),
       expect.stringMatching(/^ok {3}databases +none yet/),
       expect.stringMatching(/^ok {3}endpoint +S3 answers at http:\/\/127\.0\.0\.1:\d+$/),
       expect.stringMatching(/^ok {3}clock +agrees with that of S3 at http:\/\/127\.0\.0\.1:\d+$/),
       expect.stringMatching(/^ok {3}credentials +test from the environment, accepted$/),
-      expect.stringMatching(/^ok {3}bucket +pictures: readable, 1 image(, in us-east-1)?$/),
+      expect.stringMatching(/^ok {3}bucket +images: readable, 1 image(, in us-east-1)?$/),
       expect.stringMatching(
         /^ok {3}queue +cars: standard, retains messages for 14 days, 0 messages available, 0 in flight$/,
       ),
@@ -104,7 +104,7 @@ describe('when all is well', () => {
   })
 
   it('leaves nothing on the disk', async () => {
-    const stateDir = join(cloud.folder, 'checked')
+    const stateDir = join(cloud.directory, 'checked')
     await mkdir(stateDir)
     await doctor({ IMGPIPE_STATE_DIR: stateDir })
     expect(await readdir(stateDir)).toEqual([])
@@ -196,7 +196,7 @@ describe('what is wrong on the host', () => {
   })
 
   it('a run that waits is a warning', async () => {
-    const stateDir = join(cloud.folder, 'waiting')
+    const stateDir = join(cloud.directory, 'waiting')
     const reader = await ReaderState.open(stateDir)
     await reader.setEnd(await reader.begin(runId(1)), { count: 3 })
     const { code, lines } = await doctor({ IMGPIPE_STATE_DIR: stateDir })

@@ -5,9 +5,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { delimiter, join } from 'node:path'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { line, object, picture, seeing, testCloud, word } from './cloud.ts'
+import { line, object, seeing, testCloud, testImage, word } from './cloud.ts'
 
-/** Debian's own first: it is older than what a developer may have in the PATH, and so the harder test. */
+/** Debian's package first: it is older than a version in the PATH, and therefore the stricter test. */
 const places = ['/usr/bin', ...(process.env.PATH ?? '').split(delimiter)]
 const aws = places.map((place) => join(place, 'aws')).find((path) => existsSync(path))
 if (aws === undefined) console.log('The aws command is not installed: its tests are skipped.')
@@ -20,13 +20,13 @@ interface Ended {
   error: string
 }
 
-/** The command as a user has it, but for credentials, region and settings of this machine. */
+/** The AWS CLI, isolated from the credentials, region and settings of this machine. */
 async function awsFor(url: string) {
-  const folder = await mkdtemp(join(tmpdir(), 'imgpipe-aws-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
+  const directory = await mkdtemp(join(tmpdir(), 'imgpipe-aws-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
   const env = {
     PATH: process.env.PATH,
-    HOME: folder,
+    HOME: directory,
     AWS_ACCESS_KEY_ID: 'test',
     AWS_SECRET_ACCESS_KEY: 'test',
     AWS_DEFAULT_REGION: 'us-east-1',
@@ -39,30 +39,30 @@ async function awsFor(url: string) {
         resolve({ status: failure === null ? 0 : Number(failure.code), out, error })
       })
     })
-  return { folder, run }
+  return { directory, run }
 }
 
 describe.skipIf(aws === undefined)('Amazon’s aws command, unchanged', { timeout: 180_000 }, () => {
   it('makes, fills and lists a bucket', async () => {
     const { url } = await testCloud({ vision })
-    const { folder, run } = await awsFor(url)
-    const file = join(folder, 'car.jpg')
-    await writeFile(file, await picture())
-    expect(await run('s3', 'mb', 's3://pictures')).toMatchObject({ status: 0 })
-    expect(await run('s3', 'cp', file, 's3://pictures/é b+c%/1.jpg')).toMatchObject({ status: 0 })
-    expect((await run('s3', 'ls')).out).toMatch(/ pictures\n$/)
-    expect((await run('s3', 'ls', 's3://pictures')).out).toMatch(/PRE é b\+c%\/\n$/)
-    expect((await run('s3', 'ls', 's3://pictures', '--recursive')).out).toMatch(/ é b\+c%\/1\.jpg\n$/)
+    const { directory, run } = await awsFor(url)
+    const file = join(directory, 'car.jpg')
+    await writeFile(file, await testImage())
+    expect(await run('s3', 'mb', 's3://images')).toMatchObject({ status: 0 })
+    expect(await run('s3', 'cp', file, 's3://images/é b+c%/1.jpg')).toMatchObject({ status: 0 })
+    expect((await run('s3', 'ls')).out).toMatch(/ images\n$/)
+    expect((await run('s3', 'ls', 's3://images')).out).toMatch(/PRE é b\+c%\/\n$/)
+    expect((await run('s3', 'ls', 's3://images', '--recursive')).out).toMatch(/ é b\+c%\/1\.jpg\n$/)
   })
 
-  it('gets labels and text, for a picture in S3 and for bytes', async () => {
+  it('gets labels and text, for an image in S3 and for bytes', async () => {
     const { url } = await testCloud({ vision })
-    const { folder, run } = await awsFor(url)
-    const file = join(folder, 'car.jpg')
-    await writeFile(file, await picture())
-    await run('s3', 'mb', 's3://pictures')
-    await run('s3', 'cp', file, 's3://pictures/1.jpg')
-    const inS3 = ['--image', 'S3Object={Bucket=pictures,Name=1.jpg}']
+    const { directory, run } = await awsFor(url)
+    const file = join(directory, 'car.jpg')
+    await writeFile(file, await testImage())
+    await run('s3', 'mb', 's3://images')
+    await run('s3', 'cp', file, 's3://images/1.jpg')
+    const inS3 = ['--image', 'S3Object={Bucket=images,Name=1.jpg}']
     const asBytes = ['--image-bytes', `fileb://${file}`]
     for (const image of [inS3, asBytes]) {
       const labels = await run(
@@ -80,23 +80,23 @@ describe.skipIf(aws === undefined)('Amazon’s aws command, unchanged', { timeou
     }
   })
 
-  it('gets the right error names', async () => {
+  it('receives the right error names', async () => {
     const { url } = await testCloud({ vision })
-    const { folder, run } = await awsFor(url)
-    const file = join(folder, 'random.jpg')
+    const { directory, run } = await awsFor(url)
+    const file = join(directory, 'random.jpg')
     await writeFile(file, randomBytes(5000))
-    await run('s3', 'mb', 's3://pictures')
-    await run('s3', 'cp', file, 's3://pictures/random.jpg')
+    await run('s3', 'mb', 's3://images')
+    await run('s3', 'cp', file, 's3://images/random.jpg')
     const detect = async (operation: string, ...rest: string[]) =>
       (await run('rekognition', operation, ...rest)).error
     const inS3 = (bucket: string, name: string) => ['--image', `S3Object={Bucket=${bucket},Name=${name}}`]
     const format = '(InvalidImageFormatException)'
     expect(await detect('detect-labels', '--image-bytes', `fileb://${file}`)).toContain(format)
-    expect(await detect('detect-text', ...inS3('pictures', 'random.jpg'))).toContain(format)
+    expect(await detect('detect-text', ...inS3('images', 'random.jpg'))).toContain(format)
     const missing = '(InvalidS3ObjectException)'
-    expect(await detect('detect-labels', ...inS3('pictures', 'missing.jpg'))).toContain(missing)
+    expect(await detect('detect-labels', ...inS3('images', 'missing.jpg'))).toContain(missing)
     expect(await detect('detect-text', ...inS3('no-such-bucket', '1.jpg'))).toContain(missing)
-    const unknown = await detect('detect-faces', ...inS3('pictures', '1.jpg'))
+    const unknown = await detect('detect-faces', ...inS3('images', '1.jpg'))
     expect(unknown).toContain('(UnknownOperationException)')
     expect((await run('s3', 'ls', 's3://no-such-bucket')).error).toContain('(NoSuchBucket)')
   })

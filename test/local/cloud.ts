@@ -6,7 +6,7 @@ import { onTestFinished } from 'vitest'
 import { type LocalCloud, type LocalCloudOptions, startLocalCloud } from '../../src/local/server.ts'
 import type { Box, DetectedObject, TextLine, TextWord, Vision } from '../../src/local/vision/vision.ts'
 
-/** Where a test is about the wire, not about what the models see. */
+/** A fixed result, for tests of the protocol rather than the models. */
 export function seeing({
   objects = [],
   lines = [],
@@ -17,7 +17,7 @@ export function seeing({
   return { objects: async () => objects, text: async () => lines, close: async () => {} }
 }
 
-/** A local cloud on a port of its own, and clients for it; all of it ends with the test or file that it is given. */
+/** A local cloud on its own port with clients; stopped at the end of the test or file. */
 export async function testCloud(
   options: Partial<LocalCloudOptions> = {},
   atEnd: (stop: () => Promise<void>) => void = onTestFinished,
@@ -30,7 +30,7 @@ export async function testCloud(
     maxAttempts: 1,
   }
   const s3 = new S3Client({ ...common, forcePathStyle: true })
-  // As an unchanged client is: it sends to the host of the queue's URL.
+  // Default configuration: it sends to the host of the queue's URL.
   const sqs = new SQSClient(common)
   const rekognition = new RekognitionClient(common)
   const stop = async () => {
@@ -45,7 +45,7 @@ export function object(name: string, confidence: number, box: Partial<Box> = {})
   return { name, confidence, box: { left: 0.1, top: 0.1, width: 0.5, height: 0.5, ...box } }
 }
 
-/** A word in an upright box. */
+/** A word in an axis-aligned box. */
 export function word(text: string, confidence: number, box: Partial<Box> = {}): TextWord {
   const { left, top, width, height } = { left: 0.1, top: 0.1, width: 0.2, height: 0.1, ...box }
   const [right, bottom] = [left + width, top + height]
@@ -58,7 +58,7 @@ export function word(text: string, confidence: number, box: Partial<Box> = {}): 
   return { text, confidence, polygon }
 }
 
-/** A line that begins with its first word and ends with its last one. */
+/** A line that spans its words. */
 export function line(confidence: number, ...words: TextWord[]): TextLine {
   const first = words.at(0)?.polygon ?? []
   const last = words.at(-1)?.polygon ?? []
@@ -66,8 +66,8 @@ export function line(confidence: number, ...words: TextWord[]): TextLine {
   return { text: words.map(({ text }) => text).join(' '), confidence, polygon, words }
 }
 
-/** A picture of one colour. */
-export async function picture(
+/** A single-colour image. */
+export async function testImage(
   format: 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'avif' = 'jpeg',
   width = 100,
   height = 100,
@@ -76,7 +76,7 @@ export async function picture(
   return plain.toFormat(format).toBuffer()
 }
 
-/** A request as it goes over the wire, without an SDK between that would put it right. */
+/** A raw request, without an SDK that would correct it. */
 export async function call(
   url: string,
   operation: string,

@@ -8,18 +8,18 @@ import { fileURLToPath } from 'node:url'
 import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { GetQueueUrlCommand, SQSClient } from '@aws-sdk/client-sqs'
 import { describe, expect, it, onTestFinished } from 'vitest'
-import { picture } from './cloud.ts'
+import { testImage } from './cloud.ts'
 
 const program = fileURLToPath(new URL('../../src/cli.ts', import.meta.url))
 
-/** `imgpipe local` as a process, with settings that name nothing of this machine. */
+/** `imgpipe local` as a process, isolated from the settings of this machine. */
 async function imgpipeLocal(args: string[], settings: object = {}) {
-  const folder = await mkdtemp(join(tmpdir(), 'imgpipe-command-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
-  const config = join(folder, 'imgpipe.json')
+  const directory = await mkdtemp(join(tmpdir(), 'imgpipe-command-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
+  const config = join(directory, 'imgpipe.json')
   await writeFile(config, JSON.stringify(settings))
-  await writeFile(join(folder, '1.jpg'), await picture())
-  const words = ['local', '--config', config, ...args.map((arg) => arg.replace('FOLDER', folder))]
+  await writeFile(join(directory, '1.jpg'), await testImage())
+  const words = ['local', '--config', config, ...args.map((arg) => arg.replace('DIRECTORY', directory))]
   const child = spawn(process.execPath, [program, ...words], { env: { PATH: process.env.PATH } })
   onTestFinished(() => {
     child.kill('SIGKILL')
@@ -43,32 +43,35 @@ async function lineWith(child: ChildProcess, output: string[], words: string): P
 }
 
 describe('imgpipe local', { timeout: 120_000 }, () => {
-  it.each(['SIGTERM', 'SIGINT'] as const)('serves what the settings name until %s', async (signal) => {
-    const settings = { bucket: 'my-pictures', queue: 'my-queue.fifo', region: 'eu-west-1' }
-    const { child, output } = await imgpipeLocal(['--port', '0', '--photos', 'FOLDER'], settings)
-    const url = (await lineWith(child, output, 'is ready')).match(/http:\S+/)?.[0] ?? ''
-    const common = {
-      endpoint: url,
-      region: 'eu-west-1',
-      credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
-    }
-    const [s3, sqs] = [new S3Client({ ...common, forcePathStyle: true }), new SQSClient(common)]
-    const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'my-pictures' }))
-    expect(Contents?.map(({ Key }) => Key)).toEqual(['1.jpg'])
-    const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: 'my-queue.fifo' }))
-    expect(QueueUrl).toBe(`${url}/000000000000/my-queue.fifo`)
-    await lineWith(child, output, 'Ctrl-C')
-    expect(output.join('\n')).toContain(`export AWS_ENDPOINT_URL=${url} AWS_REGION=eu-west-1`)
-    child.kill(signal)
-    expect(await once(child, 'exit')).toEqual([0, null])
-  })
+  it.each(['SIGTERM', 'SIGINT'] as const)(
+    'serves the configured bucket and queue until %s',
+    async (signal) => {
+      const settings = { bucket: 'my-images', queue: 'my-queue.fifo', region: 'eu-west-1' }
+      const { child, output } = await imgpipeLocal(['--port', '0', '--photos', 'DIRECTORY'], settings)
+      const url = (await lineWith(child, output, 'is ready')).match(/http:\S+/)?.[0] ?? ''
+      const common = {
+        endpoint: url,
+        region: 'eu-west-1',
+        credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
+      }
+      const [s3, sqs] = [new S3Client({ ...common, forcePathStyle: true }), new SQSClient(common)]
+      const { Contents } = await s3.send(new ListObjectsV2Command({ Bucket: 'my-images' }))
+      expect(Contents?.map(({ Key }) => Key)).toEqual(['1.jpg'])
+      const { QueueUrl } = await sqs.send(new GetQueueUrlCommand({ QueueName: 'my-queue.fifo' }))
+      expect(QueueUrl).toBe(`${url}/000000000000/my-queue.fifo`)
+      await lineWith(child, output, 'Ctrl-C')
+      expect(output.join('\n')).toContain(`export AWS_ENDPOINT_URL=${url} AWS_REGION=eu-west-1`)
+      child.kill(signal)
+      expect(await once(child, 'exit')).toEqual([0, null])
+    },
+  )
 
   it.each([
     [['--port', '70000'], 64, '--port must be a whole number from 0 to 65535, but is "70000"'],
     [['--port', '4566x'], 64, '--port must be a whole number'],
     [['--max-rps', 'many'], 64, '--max-rps must be a number of requests per second, but is "many"'],
-    [['--port', '0', '--photos', 'FOLDER/none'], 64, 'there is no such folder'],
-    [['--port', '0', '--data', 'FOLDER/1.jpg'], 74, 'cannot keep its data in'],
+    [['--port', '0', '--photos', 'DIRECTORY/none'], 64, 'no such directory'],
+    [['--port', '0', '--data', 'DIRECTORY/1.jpg'], 74, 'cannot store its data in'],
     [['--prot', '0'], 64, "unknown option '--prot'"],
   ])('%j ends with %d and one sentence', async (args, status, words) => {
     const { child, output } = await imgpipeLocal(args)

@@ -5,20 +5,20 @@ import { GetObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
 import { GetQueueAttributesCommand, GetQueueUrlCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { deadLetterQueueName } from '../../src/aws/queue-attributes.ts'
-import { fillCloud, uploadPictures } from '../../src/local/contents.ts'
+import { fillCloud, uploadImages } from '../../src/local/contents.ts'
 import { testCloud } from './cloud.ts'
 
 const region = 'us-east-1'
-const bucket = 'pictures'
+const bucket = 'images'
 
-async function folderOf(files: string[]): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'imgpipe-photos-'))
-  onTestFinished(() => rm(folder, { recursive: true }))
+async function directoryOf(files: string[]): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'imgpipe-photos-'))
+  onTestFinished(() => rm(directory, { recursive: true }))
   for (const file of files) {
-    await mkdir(dirname(join(folder, file)), { recursive: true })
-    await writeFile(join(folder, file), `bytes of ${file}`)
+    await mkdir(dirname(join(directory, file)), { recursive: true })
+    await writeFile(join(directory, file), `bytes of ${file}`)
   }
-  return folder
+  return directory
 }
 
 describe('fillCloud', () => {
@@ -39,25 +39,25 @@ describe('fillCloud', () => {
     expect(JSON.parse(RedrivePolicy ?? '')).toEqual({ deadLetterTargetArn: QueueArn, maxReceiveCount: 100 })
   })
 
-  it('leaves alone what is there', async () => {
+  it('leaves existing buckets and queues unchanged', async () => {
     const { url, s3 } = await testCloud()
     const contents = { region, buckets: [bucket, 'results'], queue: 'imgpipe' }
     await fillCloud(url, contents)
-    await uploadPictures(url, { region, bucket, folder: await folderOf(['1.jpg']) })
+    await uploadImages(url, { region, bucket, directory: await directoryOf(['1.jpg']) })
     await fillCloud(url, contents)
     expect((await s3.send(new ListObjectsV2Command({ Bucket: bucket }))).KeyCount).toBe(1)
   })
 })
 
-describe('uploadPictures', () => {
-  it('uploads the JPEGs and PNGs of all folders, by their paths', async () => {
-    const pictures = ['1.jpg', '10.JPEG', 'a b/é+%.PNG', 'a b/c/2.jpg']
-    const folder = await folderOf([...pictures, 'labels.tsv', 'a b/3.gif', 'jpg', '.hidden/notes'])
-    await mkdir(join(folder, 'folder.jpg'))
-    await symlink(join(folder, '1.jpg'), join(folder, 'link.jpg'))
+describe('uploadImages', () => {
+  it('uploads the JPEG and PNG files of all subdirectories, keyed by path', async () => {
+    const images = ['1.jpg', '10.JPEG', 'a b/é+%.PNG', 'a b/c/2.jpg']
+    const directory = await directoryOf([...images, 'labels.tsv', 'a b/3.gif', 'jpg', '.hidden/notes'])
+    await mkdir(join(directory, 'directory.jpg'))
+    await symlink(join(directory, '1.jpg'), join(directory, 'link.jpg'))
     const { url, s3 } = await testCloud()
     await fillCloud(url, { region, buckets: [bucket], queue: 'imgpipe' })
-    const uploaded = await uploadPictures(url, { region, bucket, folder })
+    const uploaded = await uploadImages(url, { region, bucket, directory })
     const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: bucket }))
     expect(Contents.map(({ Key }) => Key)).toEqual([
       '1.jpg',
@@ -67,23 +67,23 @@ describe('uploadPictures', () => {
       'link.jpg',
     ])
     const bytes = Contents.reduce((sum, { Size = 0 }) => sum + Size, 0)
-    expect(uploaded).toEqual({ pictures: 5, bytes, unreadable: [] })
+    expect(uploaded).toEqual({ images: 5, bytes, unreadable: [] })
     const { Body, ContentType } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'a b/é+%.PNG' }))
     expect([await Body?.transformToString(), ContentType]).toEqual(['bytes of a b/é+%.PNG', 'image/png'])
   })
 
-  it('says in one sentence that there is no such folder', async () => {
+  it('reports a missing directory in one sentence', async () => {
     const { url } = await testCloud()
-    const refused = uploadPictures(url, { region, bucket, folder: '/no/such/folder' })
+    const refused = uploadImages(url, { region, bucket, directory: '/no/such/directory' })
     const message =
-      'The pictures cannot be read from /no/such/folder: there is no such folder; give a folder of JPEG or PNG files.'
+      'Cannot read images from /no/such/directory: no such directory. Specify a directory of JPEG or PNG files.'
     await expect(refused).rejects.toMatchObject({ message, exitCode: 64 })
   })
 
   it('ends early when it is stopped', async () => {
     const { url } = await testCloud()
-    const folder = await folderOf(['1.jpg', '2.jpg'])
-    const uploaded = await uploadPictures(url, { region, bucket, folder, signal: AbortSignal.abort() })
-    expect(uploaded).toEqual({ pictures: 0, bytes: 0, unreadable: [] })
+    const directory = await directoryOf(['1.jpg', '2.jpg'])
+    const uploaded = await uploadImages(url, { region, bucket, directory, signal: AbortSignal.abort() })
+    expect(uploaded).toEqual({ images: 0, bytes: 0, unreadable: [] })
   })
 })

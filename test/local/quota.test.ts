@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import { Quota } from '../../src/local/quota.ts'
 
-/** How many of `asked` requests at once a quota admits, at each of these times in milliseconds. */
+/** How many of `asked` simultaneous requests a quota admits, at each of these times in milliseconds. */
 function admitted(maxRequestsPerSecond: number, asked: number, times: number[]): number[] {
   let time = 0
   const quota = new Quota({ maxRequestsPerSecond, now: () => time })
   return times.map((at) => {
     time = at
-    return Array.from({ length: asked }, () => quota.admits()).filter(Boolean).length
+    return Array.from({ length: asked }, () => quota.tryAcquire()).filter(Boolean).length
   })
 }
 
@@ -23,7 +23,7 @@ describe('Quota', () => {
     expect(admitted(rate, asked, times)).toEqual(expected)
   })
 
-  it('lets refused requests cost nothing', () => {
+  it('rejected requests take no token', () => {
     expect(admitted(10, 1000, [0, 100, 200, 300])).toEqual([10, 1, 1, 1])
   })
 })

@@ -15,7 +15,7 @@ const stops: (() => Promise<void>)[] = []
 beforeAll(async () => {
   vision = await startVision()
   cloud = await testCloud({ vision }, (stop) => stops.push(stop))
-  await cloud.s3.send(new CreateBucketCommand({ Bucket: 'pictures' }))
+  await cloud.s3.send(new CreateBucketCommand({ Bucket: 'images' }))
 }, 120_000)
 afterAll(async () => {
   for (const stop of stops) await stop()
@@ -44,8 +44,8 @@ describe('Real recognition', { timeout: 300_000 }, () => {
     const next = (at: number) => names[(at + 1) % names.length] ?? ''
     for (const [at, name] of names.entries()) {
       const Body = await sample(next(at))
-      await cloud.s3.send(new PutObjectCommand({ Bucket: 'pictures', Key: name, Body }))
-      const inS3 = await carIn({ S3Object: { Bucket: 'pictures', Name: name } })
+      await cloud.s3.send(new PutObjectCommand({ Bucket: 'images', Key: name, Body }))
+      const inS3 = await carIn({ S3Object: { Bucket: 'images', Name: name } })
       expect(inS3).toBe(byBytes.get(next(at)))
     }
     const sure = [...byBytes.values()].filter((confidence) => confidence > 90)
@@ -53,7 +53,7 @@ describe('Real recognition', { timeout: 300_000 }, () => {
     expect(sure.length).toBeLessThan(names.length)
   })
 
-  it('gives boxes and polygons as shares of the picture, and confidences as percents', async () => {
+  it('gives boxes and polygons as shares of the image, and confidences as percents', async () => {
     const Bytes = await sample('1.jpg')
     const { Labels = [] } = await cloud.rekognition.send(new DetectLabelsCommand({ Image: { Bytes } }))
     const { TextDetections = [] } = await cloud.rekognition.send(new DetectTextCommand({ Image: { Bytes } }))

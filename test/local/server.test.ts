@@ -6,16 +6,16 @@ import { CreateBucketCommand, ListBucketsCommand } from '@aws-sdk/client-s3'
 import { CreateQueueCommand, ReceiveMessageCommand } from '@aws-sdk/client-sqs'
 import { describe, expect, it, vi } from 'vitest'
 import type { Vision } from '../../src/local/vision/vision.ts'
-import { call, object, picture, seeing, testCloud } from './cloud.ts'
+import { call, object, seeing, testCloud, testImage } from './cloud.ts'
 
-async function pictureRequest(): Promise<object> {
-  return { Image: { Bytes: Buffer.from(await picture()).toString('base64') } }
+async function imageRequest(): Promise<object> {
+  return { Image: { Bytes: Buffer.from(await testImage()).toString('base64') } }
 }
 
-/** For what is bound to come, on however busy a machine. */
+/** For events that are certain to happen, even on a busy machine. */
 const patience = { timeout: 30_000 }
 
-/** Looks at a picture only when it is told to. */
+/** Analyses an image only when the test says so. */
 function visionOnDemand() {
   const asked: (() => void)[] = []
   const objects = () => new Promise<[]>((resolve) => asked.push(() => resolve([])))
@@ -23,7 +23,7 @@ function visionOnDemand() {
 }
 
 describe('The local cloud', () => {
-  it('is healthy when all is ready, and only then', async () => {
+  it('is healthy only once everything is ready', async () => {
     const before: number[] = []
     const prepare = async (url: string) => {
       before.push((await fetch(`${url}/health`)).status)
@@ -33,30 +33,30 @@ describe('The local cloud', () => {
     expect([before, health.status, await health.json()]).toEqual([[503], 200, { status: 'ok' }])
   })
 
-  it('does not start when its preparation fails, and leaves the port free', async () => {
+  it('does not start when its preparation fails, and releases the port', async () => {
     let port = 0
     const prepare = async (url: string) => {
       port = Number(new URL(url).port)
-      throw new Error('no such folder')
+      throw new Error('no such directory')
     }
-    await expect(testCloud({ prepare })).rejects.toThrow('no such folder')
+    await expect(testCloud({ prepare })).rejects.toThrow('no such directory')
     expect((await testCloud({ port })).url).toContain(String(port))
   })
 
-  it('says in one sentence that its port is in use', async () => {
+  it('reports a port in use in one sentence', async () => {
     const { url } = await testCloud()
     const port = Number(new URL(url).port)
-    const message = `Port ${port} is in use by another program: choose another one with --port.`
+    const message = `Port ${port} is in use by another program: choose another port with --port.`
     await expect(testCloud({ port })).rejects.toMatchObject({ message, exitCode: 69 })
   })
 
-  it('says in one sentence that its data folder cannot be used', async () => {
+  it('reports an unusable data directory in one sentence', async () => {
     const dataDir = `${import.meta.filename}/below-a-file`
-    const message = expect.stringContaining(`cannot keep its data in ${dataDir}`)
+    const message = expect.stringContaining(`cannot store its data in ${dataDir}`)
     await expect(testCloud({ dataDir })).rejects.toMatchObject({ message, exitCode: 74 })
   })
 
-  it('is reached over the loopback interface only', async () => {
+  it('listens on the loopback interface only', async () => {
     const { url } = await testCloud()
     const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? [])
     for (const { address } of addresses.filter(({ internal, family }) => !internal && family === 'IPv4')) {
@@ -64,14 +64,14 @@ describe('The local cloud', () => {
     }
   })
 
-  it('ends with clients in the middle of a long poll, and ends once', async () => {
+  it('stops during a client’s long poll, and stops once', async () => {
     const { sqs, stop } = await testCloud()
     const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'imgpipe' }))
     const poll = sqs.send(new ReceiveMessageCommand({ QueueUrl, WaitTimeSeconds: 20 })).catch(() => undefined)
     await Promise.all([stop(), stop(), poll])
   })
 
-  it('refuses malformed HTTP and goes on', async () => {
+  it('rejects malformed HTTP and keeps serving', async () => {
     const { url } = await testCloud()
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
     socket.end('NO HTTP AT ALL\r\n\r\n')
@@ -82,9 +82,9 @@ describe('The local cloud', () => {
 })
 
 describe('The quota', () => {
-  it('holds for each operation by itself, and names the error as Amazon does', async () => {
+  it('applies to each operation separately, with Amazon’s error name', async () => {
     const { url, rekognition } = await testCloud({ maxRequestsPerSecond: 0.001 })
-    const request = await pictureRequest()
+    const request = await imageRequest()
     const errors = async (operation: string) => {
       const answers = await Promise.all([1, 2, 3].map(() => call(url, operation, request)))
       return answers.map(({ error }) => error).sort()
@@ -92,20 +92,20 @@ describe('The quota', () => {
     const exceeded = 'ProvisionedThroughputExceededException'
     expect(await errors('DetectLabels')).toEqual(['', exceeded, exceeded])
     expect(await errors('DetectText')).toEqual(['', exceeded, exceeded])
-    const Image = { Bytes: await picture() }
+    const Image = { Bytes: await testImage() }
     const refused = rekognition.send(new DetectLabelsCommand({ Image }))
     await expect(refused).rejects.toMatchObject({ name: exceeded, $metadata: { httpStatusCode: 400 } })
   })
 })
 
-describe('While pictures are looked at', () => {
-  it('S3 answers', async () => {
+describe('While images are analysed', () => {
+  it('S3 responds', async () => {
     const { asked, vision } = visionOnDemand()
     const { url, s3 } = await testCloud({ vision })
-    const request = await pictureRequest()
+    const request = await imageRequest()
     const looking = call(url, 'DetectLabels', request)
     await vi.waitFor(() => expect(asked).toHaveLength(1), patience)
-    await s3.send(new CreateBucketCommand({ Bucket: 'pictures' }))
+    await s3.send(new CreateBucketCommand({ Bucket: 'images' }))
     expect((await s3.send(new ListBucketsCommand({}))).Buckets).toHaveLength(1)
     asked[0]?.()
     expect((await looking).status).toBe(200)
@@ -113,17 +113,17 @@ describe('While pictures are looked at', () => {
 
   it('DetectText does not wait behind DetectLabels', async () => {
     const { asked, vision } = visionOnDemand()
-    const { url } = await testCloud({ vision, picturesAtATime: 2 })
-    const request = await pictureRequest()
+    const { url } = await testCloud({ vision, maxConcurrentImages: 2 })
+    const request = await imageRequest()
     const looking = Array.from({ length: 10 }, () => call(url, 'DetectLabels', request))
     expect((await call(url, 'DetectText', request)).status).toBe(200)
     await answerAll(asked, looking)
   })
 
-  it('nobody looks for clients that have gone', async () => {
+  it('requests of disconnected clients are dropped', async () => {
     const { asked, vision } = visionOnDemand()
-    const { url } = await testCloud({ vision, picturesAtATime: 1 })
-    const request = await pictureRequest()
+    const { url } = await testCloud({ vision, maxConcurrentImages: 1 })
+    const request = await imageRequest()
     const busy = call(url, 'DetectLabels', request)
     await vi.waitFor(() => expect(asked).toHaveLength(1), patience)
     const gone = new AbortController()
@@ -156,7 +156,7 @@ describe('While pictures are looked at', () => {
     clearInterval(answering)
   }
 
-  it('a request that is cut off is no error of the server', async () => {
+  it('a truncated request is not a server error', async () => {
     const log: string[] = []
     const { url } = await testCloud({ log: (line) => log.push(line) })
     const socket = connect(Number(new URL(url).port), '127.0.0.1')
@@ -165,13 +165,13 @@ describe('While pictures are looked at', () => {
     )
     socket.end()
     await once(socket.resume(), 'close')
-    expect((await call(url, 'DetectText', await pictureRequest())).status).toBe(200)
+    expect((await call(url, 'DetectText', await imageRequest())).status).toBe(200)
     expect(log).toEqual([])
   })
 })
 
 describe('Recognition', () => {
-  it('depends on the bytes, not on what the picture is called', async () => {
+  it('depends on the bytes, not on the key', async () => {
     const seen: number[] = []
     const vision: Vision = {
       ...seeing({}),
@@ -181,8 +181,8 @@ describe('Recognition', () => {
       },
     }
     const { url } = await testCloud({ vision })
-    const bytes = await picture()
-    await call(url, 'DetectLabels', await pictureRequest())
+    const bytes = await testImage()
+    await call(url, 'DetectLabels', await imageRequest())
     expect(seen).toEqual([bytes.length])
   })
 })

@@ -20,7 +20,7 @@ import { createLocalhostHandler } from 'fauxqs'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { testCloud } from './cloud.ts'
 
-const Bucket = 'pictures'
+const Bucket = 'images'
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 
 /** Objects whose content is their key. */
@@ -42,17 +42,17 @@ async function putMany(url: string, keys: string[]): Promise<void> {
 
 interface Listed {
   keys: string[]
-  folders: string[]
+  prefixes: string[]
 }
 
 async function list(
   client: S3Client,
   options: { Prefix?: string; Delimiter?: string; StartAfter?: string; MaxKeys?: number } = {},
 ) {
-  const listed: Listed = { keys: [], folders: [] }
+  const listed: Listed = { keys: [], prefixes: [] }
   for await (const page of paginateListObjectsV2({ client }, { Bucket, ...options })) {
     listed.keys.push(...(page.Contents ?? []).map(({ Key = '' }) => Key))
-    listed.folders.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix))
+    listed.prefixes.push(...(page.CommonPrefixes ?? []).map(({ Prefix = '' }) => Prefix))
   }
   return listed
 }
@@ -62,7 +62,7 @@ function inKeyOrder(keys: string[]): string[] {
 }
 
 describe('S3', () => {
-  it('lists 2,500 keys of all kinds over several pages: each once, by the bytes of their UTF-8', async () => {
+  it('lists 2,500 keys of all kinds over several pages: each once, in UTF-8 byte order', async () => {
     const kinds = [
       '%.jpg',
       'a b/%+x.jpg',
@@ -87,7 +87,7 @@ describe('S3', () => {
     expect(await object.Body?.transformToString()).toBe(keys[2])
   })
 
-  it('with If-None-Match: * lets one of many writers of a key be first, and refuses the others', async () => {
+  it('with If-None-Match: * lets one of many writers of a key succeed, and rejects the others', async () => {
     const { s3 } = await testCloud()
     await s3.send(new CreateBucketCommand({ Bucket }))
     const writers = Array.from({ length: 8 }, (_, n) => `writer ${n}`)
@@ -104,7 +104,7 @@ describe('S3', () => {
     expect(await object.Body?.transformToString()).toBe(first[0])
   })
 
-  it('lists each folder once, whatever the size of the pages', async () => {
+  it('lists each common prefix once, whatever the size of the pages', async () => {
     const keys = [
       '1.jpg',
       'a/1.jpg',
@@ -121,12 +121,12 @@ describe('S3', () => {
     await s3.send(new CreateBucketCommand({ Bucket }))
     await put(s3, keys)
     for (const MaxKeys of [1, 2, 3, 4, 5, 1000]) {
-      const { keys: files, folders } = await list(s3, { Delimiter: '/', MaxKeys })
+      const { keys: files, prefixes } = await list(s3, { Delimiter: '/', MaxKeys })
       expect(files).toEqual(['1.jpg', 'b.jpg', 'e.jpg'])
-      expect(folders).toEqual(['a/', 'b/', 'c/', 'f/', 'g/'])
+      expect(prefixes).toEqual(['a/', 'b/', 'c/', 'f/', 'g/'])
     }
-    expect(await list(s3, { Delimiter: '/', Prefix: 'c/' })).toEqual({ keys: [], folders: ['c/d/'] })
-    expect((await list(s3, { Delimiter: '/', StartAfter: 'c/a' })).folders).toEqual(['c/', 'f/', 'g/'])
+    expect(await list(s3, { Delimiter: '/', Prefix: 'c/' })).toEqual({ keys: [], prefixes: ['c/d/'] })
+    expect((await list(s3, { Delimiter: '/', StartAfter: 'c/a' })).prefixes).toEqual(['c/', 'f/', 'g/'])
   })
 
   it.each([
@@ -140,14 +140,14 @@ describe('S3', () => {
     expect([ContentLength, (await Body?.transformToByteArray())?.length]).toEqual([bytes, bytes])
   })
 
-  it('keeps an empty object that comes without a type', async () => {
+  it('stores an empty object without a content type', async () => {
     const { s3, url } = await testCloud()
     await s3.send(new CreateBucketCommand({ Bucket }))
     expect((await fetch(`${url}/${Bucket}/empty.jpg`, { method: 'PUT' })).status).toBe(200)
     expect((await list(s3)).keys).toEqual(['empty.jpg'])
   })
 
-  it('takes the bucket from the host’s name too', async () => {
+  it('accepts virtual-hosted-style requests', async () => {
     const { url, s3 } = await testCloud()
     await s3.send(new CreateBucketCommand({ Bucket }))
     const endpoint = url.replace('127.0.0.1', 'localhost')
@@ -173,7 +173,7 @@ describe('SQS', () => {
     return message?.Body
   }
 
-  it('gives a queue a URL that an unchanged client can send to', async () => {
+  it('returns a queue URL that a default client can use', async () => {
     const { sqs, url } = await testCloud()
     const { QueueUrl } = await sqs.send(new CreateQueueCommand({ QueueName: 'imgpipe' }))
     expect(QueueUrl).toBe(`${url}/000000000000/imgpipe`)
@@ -205,7 +205,7 @@ describe('SQS', () => {
     )
   }
 
-  it('hears clients that send to the path of the queue’s URL', async () => {
+  it('serves clients that send to the path of the queue’s URL', async () => {
     const { sqs } = await testCloud()
     const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'imgpipe' }))
     const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AmazonSQS.SendMessage' }
@@ -215,7 +215,7 @@ describe('SQS', () => {
     )
   })
 
-  it('tells clients of the old query protocol that it does not speak it', async () => {
+  it('rejects the old query protocol with a clear error', async () => {
     const { url } = await testCloud()
     const body = new URLSearchParams({ Action: 'ListQueues', Version: '2012-11-05' })
     const response = await fetch(url, { method: 'POST', body })
@@ -224,8 +224,8 @@ describe('SQS', () => {
   })
 })
 
-describe('A data folder', () => {
-  it('keeps objects, queues and messages over restarts', async () => {
+describe('A data directory', () => {
+  it('keeps objects, queues and messages across restarts', async () => {
     const dataDir = await mkdtemp(join(tmpdir(), 'imgpipe-local-'))
     onTestFinished(() => rm(dataDir, { recursive: true }))
     const first = await testCloud({ dataDir })

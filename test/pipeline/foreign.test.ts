@@ -2,7 +2,7 @@ import { type MessageAttributeValue, ReceiveMessageCommand, SendMessageCommand }
 import { afterEach, expect, test } from 'vitest'
 import { TestCloud } from '../support/test-cloud.ts'
 import { killLeftWorkers } from '../support/worker-process.ts'
-import { expectedResults, numbered, putPictures } from './pictures.ts'
+import { expectedResults, numbered, putImages } from './images.ts'
 
 let cloud: TestCloud
 
@@ -17,14 +17,14 @@ async function send(body: string, attributes?: Record<string, MessageAttributeVa
 }
 
 test("another implementation's detector feeds our reader: plain and JSON bodies, -1 without a count", async () => {
-  const pictures = [
+  const images = [
     { key: '1.jpg', car: 99, lines: ['ONE'] },
     { key: '2.jpg', car: 99, lines: ['TWO'] },
     { key: '3.jpg', car: 99 },
     { key: '10.jpg', car: 99, lines: ['TEN'] },
   ]
   cloud = await TestCloud.start()
-  await putPictures(cloud, pictures)
+  await putImages(cloud, images)
   // "-1" first: on a standard queue it may overtake.
   await send('-1')
   await send('10.jpg')
@@ -34,14 +34,14 @@ test("another implementation's detector feeds our reader: plain and JSON bodies,
   await send('1.jpg')
   const reader = cloud.reader({}, undefined, ['--once'])
   expect(await reader.exited).toEqual({ code: 0, signal: null })
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   expect(cloud.vision.total).toBe(4)
   await cloud.drained()
 }, 120_000)
 
 test("another implementation's reader finds plain keys and -1 in our messages", async () => {
   cloud = await TestCloud.start()
-  await putPictures(cloud, numbered(5))
+  await putImages(cloud, numbered(5))
   expect(await cloud.detector().exited).toEqual({ code: 0, signal: null })
   const bodies = new Set<string>()
   while (bodies.size < 5) {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, expect, test } from 'vitest'
 import { TestCloud, type TestCloudOptions, until } from '../support/test-cloud.ts'
 import { killLeftWorkers } from '../support/worker-process.ts'
-import { type Described, expectedResults, numbered, putPictures } from './pictures.ts'
+import { type Described, expectedResults, numbered, putImages } from './images.ts'
 
 let cloud: TestCloud
 
@@ -11,9 +11,9 @@ afterEach(async () => {
   expect(await killLeftWorkers(), 'worker processes left running').toBe(0)
 })
 
-async function begin(pictures: readonly Described[], options: TestCloudOptions = {}): Promise<void> {
+async function begin(images: readonly Described[], options: TestCloudOptions = {}): Promise<void> {
   cloud = await TestCloud.start(options)
-  await putPictures(cloud, pictures)
+  await putImages(cloud, images)
 }
 
 const doneWell = { code: 0, signal: null }
@@ -26,19 +26,19 @@ async function runBoth(words: string[] = []): Promise<void> {
 }
 
 test('the reader first: waits for messages, and the result is exact', async () => {
-  const pictures = numbered(40)
-  await begin(pictures)
+  const images = numbered(40)
+  await begin(images)
   const reader = cloud.reader({}, undefined, ['--once'])
   await reader.said(/the reader is ready/)
   expect(await cloud.detector().exited).toEqual(doneWell)
   expect(await reader.exited).toEqual(doneWell)
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   await cloud.drained()
 })
 
 test('the reader long after the detector has ended, on a shuffled queue that repeats messages', async () => {
-  const pictures = numbered(200)
-  await begin(pictures, {
+  const images = numbered(200)
+  await begin(images, {
     seed: 11,
     faults: [
       {
@@ -53,7 +53,7 @@ test('the reader long after the detector has ended, on a shuffled queue that rep
   })
   expect(await cloud.detector().exited).toEqual(doneWell)
   expect(await cloud.reader({}, undefined, ['--once']).exited).toEqual(doneWell)
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
 })
 
 test('texts are read while the detector still works', async () => {
@@ -72,35 +72,35 @@ test('two runs in a row: each has its own result, and the newer one is shown', a
   await runBoth()
   expect(await cloud.results()).toBe(expectedResults(first))
   const second = [...first, { key: '11.jpg', car: 95, lines: ['NEW 11'] }]
-  await putPictures(cloud, second.slice(-1))
+  await putImages(cloud, second.slice(-1))
   await runBoth()
   expect(await cloud.results()).toBe(expectedResults(second))
   await cloud.drained()
 })
 
 test('two detector runs before any reader: both are finished, the stale "-1" ends only its own', async () => {
-  const pictures = numbered(15)
-  await begin(pictures)
+  const images = numbered(15)
+  await begin(images)
   expect(await cloud.detector().exited).toEqual(doneWell)
   expect(await cloud.detector({}, undefined, ['--all']).exited).toEqual(doneWell)
   const reader = cloud.reader()
   await until(() => (reader.log.match(/ is complete\b/g) ?? []).length === 2)
   expect(await reader.stop()).toEqual(doneWell)
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   await cloud.drained()
 })
 
 test('a FIFO queue, and a rerun within five minutes of the first', async () => {
-  const pictures = numbered(30)
-  await begin(pictures, { isFifo: true })
+  const images = numbered(30)
+  await begin(images, { isFifo: true })
   await runBoth()
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   await runBoth(['--all'])
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   await cloud.drained()
 })
 
-test('2,500 keys with folders, spaces, plus, percent, accents, signs that XML or SQS refuse', async () => {
+test('2,500 keys with directories, spaces, plus, percent, accents, signs that XML or SQS refuse', async () => {
   const odd = [
     'a b',
     'a+b',
@@ -115,18 +115,18 @@ test('2,500 keys with folders, spaces, plus, percent, accents, signs that XML or
     '\uFFFF',
     '-1',
   ]
-  const pictures = Array.from({ length: 2500 }, (_, place) => {
+  const images = Array.from({ length: 2500 }, (_, place) => {
     const key = `${odd[place % odd.length]}/${place}${['.jpg', '.JPG', '.jpeg', '.PNG'][place % 4]}`
     return { key, lines: [`N ${place}`], ...(place % 50 === 0 && { car: 99 }) }
   })
-  await begin([...pictures, { key: 'notes.txt' }, { key: 'film.gif' }])
+  await begin([...images, { key: 'notes.txt' }, { key: 'film.gif' }])
   const detector = cloud.detector({ IMGPIPE_LOG_LEVEL: 'info' })
   expect(await detector.exited).toEqual(doneWell)
   expect(detector.log).toMatch(/images=2500 cars=50 failed=0/)
   expect(await cloud.reader({}, undefined, ['--once']).exited).toEqual(doneWell)
   const lines = (await cloud.results())?.trimEnd().split('\n') ?? []
   expect(lines.map((line) => /N \d+$/.exec(line)?.[0]).toSorted()).toEqual(
-    pictures
+    images
       .filter(({ car }) => car)
       .map(({ lines }) => lines[0])
       .toSorted(),
@@ -135,12 +135,12 @@ test('2,500 keys with folders, spaces, plus, percent, accents, signs that XML or
 }, 240_000)
 
 test('strictly more than the threshold: 90 is not, the next float is', async () => {
-  const pictures = [
+  const images = [
     { key: '1.jpg', car: 90, lines: ['NO'] },
     { key: '2.jpg', car: 90.00001, lines: ['YES'] },
     { key: '3.jpg', car: 89.9, lines: ['NO'] },
   ]
-  await begin(pictures)
+  await begin(images)
   await runBoth()
   expect(await cloud.results()).toBe('2.jpg: YES\n')
 })
@@ -161,8 +161,8 @@ test('maxImages and prefix bound the run', async () => {
 })
 
 test('a run of other settings is abandoned: no result comes of it, and nothing is paid for twice', async () => {
-  const pictures = numbered(12)
-  await begin(pictures, { latency: () => delay(50) })
+  const images = numbered(12)
+  await begin(images, { latency: () => delay(50) })
   const interrupted = cloud.detector({ IMGPIPE_MAX_RPS: '4' })
   await until(() => cloud.vision.total >= 4)
   await interrupted.kill()
@@ -173,6 +173,6 @@ test('a run of other settings is abandoned: no result comes of it, and nothing i
   await reader.said(/is abandoned/)
   await reader.said(/is complete/)
   expect(await reader.stop()).toEqual(doneWell)
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   await cloud.drained()
 })

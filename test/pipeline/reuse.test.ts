@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { answeredCalls } from '../chaos/recorded.ts'
 import { bucket, TestCloud, until } from '../support/test-cloud.ts'
 import { killLeftWorkers } from '../support/worker-process.ts'
-import { type Described, expectedResults, numbered, putPictures } from './pictures.ts'
+import { type Described, expectedResults, numbered, putImages } from './images.ts'
 
 let cloud: TestCloud
 
@@ -42,7 +42,7 @@ function calls(before: ReadonlyMap<string, number>) {
 }
 
 test('a later run pays only for what is new, changed or failed, and its result is complete', async () => {
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   expect(await run()).toEqual({ labels: 60, texts: cars })
   expect(await cloud.results()).toBe(expectedResults(images))
 
@@ -61,7 +61,7 @@ test('a later run pays only for what is new, changed or failed, and its result i
     { key: '3.jpg', lines: ['NO CAR'] },
   ]
   const added: Described = { key: '61.jpg', car: 97, lines: ['ADDED'] }
-  await putPictures(cloud, [...replaced, added])
+  await putImages(cloud, [...replaced, added])
   await cloud.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: '5.jpg' }))
   expect(await run()).toEqual({ labels: 3, texts: 2 })
   const now = [...images, added].flatMap((image) => {
@@ -80,7 +80,7 @@ test('another threshold or label is decided from the answers', async () => {
     { key: '3.jpg', car: 70, lines: ['THREE'] },
     { key: '4.jpg', lines: ['FOUR'] },
   ]
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   expect(await run()).toEqual({ labels: 4, texts: 2 })
   expect(await run({ IMGPIPE_MIN_CONFIDENCE: '95' })).toEqual({ labels: 0, texts: 0 })
   expect(await cloud.results()).toBe('1.jpg: ONE\n')
@@ -93,7 +93,7 @@ test('another threshold or label is decided from the answers', async () => {
 })
 
 test('--fresh asks about everything again, on both workers; --all about nothing', async () => {
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   await run()
   expect(await run({}, ['--all'])).toEqual({ labels: 0, texts: 0 })
   expect(await cloud.results()).toBe(expectedResults(images))
@@ -102,7 +102,7 @@ test('--fresh asks about everything again, on both workers; --all about nothing'
 })
 
 test('a change of settings in the middle of a run loses nothing that was paid for', async () => {
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   const detector = cloud.detector({ IMGPIPE_MAX_RPS: '20' })
   await until(() => cloud.vision.total >= 20)
   await detector.kill()
@@ -115,7 +115,7 @@ test('a change of settings in the middle of a run loses nothing that was paid fo
 })
 
 test('without its database a worker pays again, and nothing worse happens', async () => {
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   await run()
   for (const suffix of ['', '-wal', '-shm']) {
     await rm(`${cloud.detectorState}/detector.sqlite${suffix}`, { force: true })
@@ -126,7 +126,7 @@ test('without its database a worker pays again, and nothing worse happens', asyn
 })
 
 test('a daily limit holds through kills and restarts', async () => {
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   const environment = { IMGPIPE_MAX_CALLS_PER_DAY: '25', IMGPIPE_MAX_RPS: '40' }
   for (const looks of [3, 6]) {
     const detector = cloud.detector(environment)
@@ -146,7 +146,7 @@ test('a daily limit holds through kills and restarts', async () => {
 })
 
 test('a reader that reaches its daily limit waits, and says so', async () => {
-  await putPictures(cloud, images)
+  await putImages(cloud, images)
   expect(await cloud.detector().exited).toEqual(doneWell)
   const reader = cloud.reader({ IMGPIPE_MAX_CALLS_PER_DAY: '10' })
   await reader.said(/limit of 10 Rekognition calls a day/)

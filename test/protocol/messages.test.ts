@@ -104,7 +104,7 @@ describe('the end message', () => {
   })
 
   it('says what was looked for, unless SQS refuses that', () => {
-    const given = { ...end, bucket: 'pictures', label: 'Voiture à été' }
+    const given = { ...end, bucket: 'images', label: 'Voiture à été' }
     expect(parseMessage(received(endMessage(given)))).toEqual({ kind: 'end', ...given })
     const { attributes } = endMessage({ ...given, label: 'Car 🚗' })
     expect(attributes).not.toHaveProperty('label')

@@ -7,7 +7,7 @@ import { orderStart, ResultsExchange, type SharedAnswer, type SharedEnd } from '
 import { type Answer, type FakeRequest, FakeService, s3Error, xml } from '../aws/fake-service.ts'
 
 const run = '20261122T174500Z-3f9a'
-const object = { bucket: 'pictures', key: '1.jpg', etag: 'e' }
+const object = { bucket: 'images', key: '1.jpg', etag: 'e' }
 const lines = [{ text: 'AB 1', confidence: 99, polygon: [[0, 0] as const] }]
 const answer: SharedAnswer = { kind: 'answer', model: '3', content: lines }
 const outcome: Outcome = { n: 7, key: '7.jpg', at: 1, boxes: [[0, 0, 1, 1]], outcome: 'text', lines }

@@ -6,12 +6,12 @@ import { SendMessageCommand } from '@aws-sdk/client-sqs'
 import { afterEach, expect, test } from 'vitest'
 import { endMessage } from '../../src/protocol/messages.ts'
 import { Random } from '../support/random.ts'
-import { simulatedPicture } from '../support/simulated-vision.ts'
+import { simulatedImage } from '../support/simulated-vision.ts'
 import { TestCloud, until } from '../support/test-cloud.ts'
 import { killLeftWorkers, type WorkerProcess } from '../support/worker-process.ts'
 
 const resultsBucket = 'agreed'
-const pictures = 150
+const images = 150
 const readers = ['b1', 'b2', 'b3'] as const
 let cloud: TestCloud
 
@@ -22,12 +22,12 @@ afterEach(async () => {
 
 /** Starts a reader with a disk of its own; @returns the process */
 function startReader(name: string): WorkerProcess {
-  const stateDir = join(cloud.folder, name)
+  const stateDir = join(cloud.directory, name)
   return cloud.reader({ IMGPIPE_STATE_DIR: stateDir, IMGPIPE_RESULTS_BUCKET: resultsBucket })
 }
 
 function resultsOf(name: string): Promise<string | undefined> {
-  return readFile(join(cloud.folder, name, 'results.txt'), 'utf8').catch(() => undefined)
+  return readFile(join(cloud.directory, name, 'results.txt'), 'utf8').catch(() => undefined)
 }
 
 async function fill(count: number): Promise<string> {
@@ -35,7 +35,7 @@ async function fill(count: number): Promise<string> {
   for (let n = 1; n <= count; n++) {
     const hasText = n % 3 !== 0
     const objects = [{ name: 'Car', confidence: 99 }]
-    await cloud.put(`${n}.jpg`, simulatedPicture({ id: `${n}`, objects, lines: hasText ? [`AB ${n}`] : [] }))
+    await cloud.put(`${n}.jpg`, simulatedImage({ id: `${n}`, objects, lines: hasText ? [`AB ${n}`] : [] }))
     if (hasText) lines.push(`${n}.jpg: AB ${n}\n`)
   }
   return lines.join('')
@@ -46,12 +46,12 @@ test('three readers, killed at random, leave one exact result on each of their d
   const latency = () => delay(random.between(5, 60))
   cloud = await TestCloud.start({ visibilitySeconds: 3, latency })
   await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
-  const truth = await fill(pictures)
+  const truth = await fill(images)
   const running = new Map<string, WorkerProcess>(readers.map((name) => [name, startReader(name)]))
   const detector = cloud.detector()
   for (let kills = 0; kills < 4; kills++) {
     const looksBefore = cloud.vision.total
-    await until(() => cloud.vision.total >= Math.min(looksBefore + 40, 2 * pictures))
+    await until(() => cloud.vision.total >= Math.min(looksBefore + 40, 2 * images))
     const name = random.pick(readers)
     await running.get(name)?.kill()
     running.set(name, startReader(name))
@@ -65,8 +65,8 @@ test('three readers, killed at random, leave one exact result on each of their d
   const textCalls = [...cloud.vision.looks]
     .filter(([name]) => name.startsWith('text'))
     .map(([, count]) => count)
-  expect(textCalls).toHaveLength(pictures)
-  expect(textCalls.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(1.25 * pictures)
+  expect(textCalls).toHaveLength(images)
+  expect(textCalls.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(1.25 * images)
   for (const reader of running.values()) expect(await reader.stop()).toMatchObject({ code: 0 })
 }, 180_000)
 
@@ -106,7 +106,7 @@ test('of two ends of a shared run the first counts, also when the second gives t
   await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
   const truth = await fill(6)
   expect(await cloud.detector().exited).toMatchObject({ code: 0 })
-  // Rekognition is down until all six pictures and both ends are in hand: neither end finds the run complete.
+  // Rekognition is down until all six images and both ends are in hand: neither end finds the run complete.
   const heal = cloud.proxy.add({
     service: 'rekognition',
     share: 1,

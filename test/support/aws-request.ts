@@ -52,7 +52,7 @@ export type Refusal =
   | 'unavailable'
   | 'expired'
   | 'denied'
-  | 'no picture'
+  | 'not an image'
   | 'object denied'
   | 'key denied'
   | 'object archived'
@@ -95,7 +95,7 @@ const refusals: Readonly<Record<Refusal, Readonly<Record<Service, ErrorAnswer>>>
     sqs: [403, 'AccessDeniedException'],
     rekognition: [400, 'AccessDeniedException'],
   },
-  'no picture': {
+  'not an image': {
     s3: [500, 'InternalError'],
     sqs: [500, 'InternalFailure'],
     rekognition: [400, 'InvalidImageFormatException'],

@@ -2,9 +2,9 @@ import { crc32, deflateSync } from 'node:zlib'
 import type { DetectedObject, Point, TextLine, Vision } from '../../src/local/vision/vision.ts'
 import type { AwsRequest } from './aws-request.ts'
 
-/** What is to be seen in a simulated picture. */
+/** What is to be seen in a simulated image. */
 export interface Sight {
-  /** the picture's key */
+  /** the image's key */
   readonly id: string
   readonly objects: readonly { readonly name: string; readonly confidence: number }[]
   readonly lines: readonly string[]
@@ -16,11 +16,11 @@ const side = 80
 
 /**
  * A real PNG, 80 × 80 and white, whose text chunk says what the simulated vision is to see in it: so the
- * verdict depends on the picture's bytes alone, as a real one does.
+ * verdict depends on the image's bytes alone, as a real one does.
  *
  * @param padding bytes that make the file larger
  */
-export function simulatedPicture(sight: Sight, padding = 0): Buffer {
+export function simulatedImage(sight: Sight, padding = 0): Buffer {
   const header = Buffer.alloc(13)
   header.writeUInt32BE(side, 0)
   header.writeUInt32BE(side, 4)
@@ -60,9 +60,9 @@ function saying(sight: Sight): Buffer {
   return Buffer.from(`${marker}${Buffer.from(JSON.stringify(sight)).toString('base64')}.`)
 }
 
-/** @returns what a picture shows; nothing for one that was not made here */
-export function sightIn(picture: Uint8Array): Sight {
-  const bytes = Buffer.from(picture.buffer, picture.byteOffset, picture.byteLength)
+/** @returns what an image shows; nothing for one that was not made here */
+export function sightIn(image: Uint8Array): Sight {
+  const bytes = Buffer.from(image.buffer, image.byteOffset, image.byteLength)
   const said = /sight\0([A-Za-z0-9+/=]+)\./.exec(bytes.toString('latin1', 0, 64 * 1024))?.[1]
   return said ? JSON.parse(Buffer.from(said, 'base64').toString()) : { id: '', objects: [], lines: [] }
 }
@@ -77,7 +77,7 @@ export function lookOf({ service, operation, body }: AwsRequest): string | undef
   return `${operation === 'DetectLabels' ? 'objects' : 'text'} ${id}`
 }
 
-/** Recognition that reads what a picture says of itself, and counts how often each picture was looked at. */
+/** Recognition that reads what an image says of itself, and counts how often each image was looked at. */
 export class SimulatedVision implements Vision {
   /** `objects KEY` or `text KEY` → how often */
   readonly looks = new Map<string, number>()
@@ -92,21 +92,21 @@ export class SimulatedVision implements Vision {
     return [...this.looks.values()].reduce((sum, count) => sum + count, 0)
   }
 
-  async objects(picture: Uint8Array): Promise<DetectedObject[]> {
-    const sight = await this.#look('objects', picture)
+  async objects(image: Uint8Array): Promise<DetectedObject[]> {
+    const sight = await this.#look('objects', image)
     const box = { left: 0.1, top: 0.1, width: 0.5, height: 0.5 }
     return sight.objects.map(({ name, confidence }) => ({ name, confidence, box }))
   }
 
-  async text(picture: Uint8Array): Promise<TextLine[]> {
-    const sight = await this.#look('text', picture)
+  async text(image: Uint8Array): Promise<TextLine[]> {
+    const sight = await this.#look('text', image)
     return sight.lines.map(lineAt)
   }
 
   async close(): Promise<void> {}
 
-  async #look(kind: 'objects' | 'text', picture: Uint8Array): Promise<Sight> {
-    const sight = sightIn(picture)
+  async #look(kind: 'objects' | 'text', image: Uint8Array): Promise<Sight> {
+    const sight = sightIn(image)
     const name = `${kind} ${sight.id}`
     this.looks.set(name, (this.looks.get(name) ?? 0) + 1)
     await this.#latency()

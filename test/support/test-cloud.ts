@@ -16,18 +16,18 @@ export interface TestCloudOptions {
   readonly isFifo?: boolean
   /** Rekognition's quota; 0 = none */
   readonly maxRequestsPerSecond?: number
-  /** of one look at a picture */
+  /** of one look at an image */
   readonly latency?: () => Promise<void>
   readonly faults?: readonly FaultRule[]
 }
 
-export const bucket = 'pictures'
+export const bucket = 'images'
 const region = 'us-east-1'
 const credentials = { accessKeyId: 'test', secretAccessKey: 'test' }
 
 /**
  * All that a test of the two workers needs: a local cloud whose vision is simulated, a bucket and a queue in
- * it, a fault proxy before it through which workers go, and state folders. The test itself looks and puts
+ * it, a fault proxy before it through which workers go, and state directories. The test itself looks and puts
  * things past the proxy.
  */
 export class TestCloud {
@@ -37,7 +37,7 @@ export class TestCloud {
   readonly sqs: SQSClient
   readonly s3: S3Client
   /** holds everything that the test leaves on the disk */
-  readonly folder: string
+  readonly directory: string
   readonly #cloud: LocalCloud
   readonly #queueName: string
 
@@ -52,8 +52,8 @@ export class TestCloud {
     const queueName = options.isFifo ? 'cars.fifo' : 'cars'
     const queueUrl = await createQueue(sqs, queueName, visibilitySeconds)
     const proxy = await FaultProxy.start(cloud.url, seed, faults)
-    const folder = await mkdtemp(join(tmpdir(), 'imgpipe-test-'))
-    return new TestCloud({ vision, proxy, sqs, s3, folder, cloud, queueName, queueUrl })
+    const directory = await mkdtemp(join(tmpdir(), 'imgpipe-test-'))
+    return new TestCloud({ vision, proxy, sqs, s3, directory, cloud, queueName, queueUrl })
   }
 
   private constructor(parts: {
@@ -61,7 +61,7 @@ export class TestCloud {
     proxy: FaultProxy
     sqs: SQSClient
     s3: S3Client
-    folder: string
+    directory: string
     cloud: LocalCloud
     queueName: string
     queueUrl: string
@@ -70,7 +70,7 @@ export class TestCloud {
     this.proxy = parts.proxy
     this.sqs = parts.sqs
     this.s3 = parts.s3
-    this.folder = parts.folder
+    this.directory = parts.directory
     this.queueUrl = parts.queueUrl
     this.#cloud = parts.cloud
     this.#queueName = parts.queueName
@@ -81,17 +81,17 @@ export class TestCloud {
   }
 
   get detectorState(): string {
-    return join(this.folder, 'a')
+    return join(this.directory, 'a')
   }
 
   get readerState(): string {
-    return join(this.folder, 'b')
+    return join(this.directory, 'b')
   }
 
   /** What a worker is told by its environment, so that it works here. */
   environment(stateDir: string): Record<string, string> {
     return {
-      HOME: this.folder,
+      HOME: this.directory,
       AWS_ENDPOINT_URL: this.proxy.url,
       AWS_ACCESS_KEY_ID: credentials.accessKeyId,
       AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
@@ -147,7 +147,7 @@ export class TestCloud {
     this.sqs.destroy()
     this.s3.destroy()
     await this.#cloud.stop()
-    await rm(this.folder, { recursive: true, force: true })
+    await rm(this.directory, { recursive: true, force: true })
   }
 }
 

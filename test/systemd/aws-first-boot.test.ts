@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { stackOf } from '../aws-template/stack.ts'
 import { text } from '../aws-template/template.ts'
-import { workFolder } from './support/base.ts'
+import { workDirectory } from './support/base.ts'
 import { TestCloud } from './support/cloud.ts'
 import { must } from './support/command.ts'
 import { checkout, copyProject } from './support/host.ts'
@@ -14,7 +14,7 @@ import { Machine } from './support/machine.ts'
  * installer, a volume of its own, the real doctor. Only what Amazon alone has is a stand-in: cfn-signal, dnf, the call
  * that attaches the volume, and the git server.
  */
-const image = `${workFolder}/results.img`
+const image = `${workDirectory}/results.img`
 const log = '/var/log/imgpipe-install.log'
 let cloud: TestCloud
 let machine: Machine

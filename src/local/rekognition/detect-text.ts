@@ -5,7 +5,7 @@ import { type Members, RequestShape } from './request-shape.ts'
 import { detectionsOf } from './text-detections.ts'
 import { passesWordFilters, readTextFilters } from './text-filters.ts'
 
-/** Names the models, not Amazon's: PP-OCRv4. */
+/** The local model, not Amazon's: PP-OCRv4. */
 const textModelVersion = 'imgpipe-ppocr-4.0'
 
 /** https://docs.aws.amazon.com/rekognition/latest/APIReference/API_DetectText.html */
@@ -17,13 +17,13 @@ export function detectText(request: Members): Call {
   return {
     image,
     maxSide: undefined,
-    answer: async (picture, vision) => {
-      const lines = await vision.text(picture)
-      return textAnswer(detectionsOf(lines, (word) => passesWordFilters(word, filters)))
+    respond: async (bytes, vision) => {
+      const lines = await vision.text(bytes)
+      return textResponse(detectionsOf(lines, (word) => passesWordFilters(word, filters)))
     },
   }
 }
 
-function textAnswer(detections: TextDetection[]) {
+function textResponse(detections: TextDetection[]) {
   return { TextDetections: detections, TextModelVersion: textModelVersion } satisfies DetectTextResponse
 }

@@ -1,4 +1,4 @@
-/** Every error's HTTP status: all are the caller's fault but one. */
+/** The HTTP status of every error: all but one are client errors. */
 export const statusOf = {
   ImageTooLargeException: 400,
   InternalServerError: 500,
@@ -12,15 +12,15 @@ export const statusOf = {
 
 export type RekognitionErrorName = keyof typeof statusOf
 
-/** The protocol's own errors are no part of the service's model and carry neither Code nor Logref. */
+/** Protocol errors are not part of the service's model and have neither Code nor Logref. */
 const protocolErrors: ReadonlySet<RekognitionErrorName> = new Set([
   'SerializationException',
   'UnknownOperationException',
 ])
 
 /**
- * An answer other than 200, by Amazon's name for it.
- * (https://docs.aws.amazon.com/rekognition/latest/dg/error-handling.html)
+ * An error response, by Amazon's name for it
+ * (https://docs.aws.amazon.com/rekognition/latest/dg/error-handling.html).
  */
 export class RekognitionError extends Error {
   override readonly name: RekognitionErrorName
@@ -32,14 +32,14 @@ export class RekognitionError extends Error {
     this.status = statusOf[name]
   }
 
-  /** The answer's body, as Amazon writes it. */
+  /** The response body, in Amazon's format. */
   body(requestId: string): Record<string, string> {
     if (protocolErrors.has(this.name)) return { __type: this.name, message: this.message }
     return { __type: this.name, Code: this.name, Logref: requestId, Message: this.message }
   }
 }
 
-/** Amazon's sentence for whatever a request's parameters have wrong, followed by what it is. */
+/** Amazon's message for invalid parameters, followed by the details. */
 export function invalidParameter(what: string): RekognitionError {
   return new RekognitionError('InvalidParameterException', `Request has invalid parameters: ${what}`)
 }

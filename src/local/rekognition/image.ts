@@ -8,7 +8,7 @@ export const maxBytesInRequest = 5 * 1024 * 1024
 const maxBytesInS3 = 15 * 1024 * 1024
 const minSide = 80
 
-/** Where a request says that its picture is. */
+/** The location of a request's image. */
 export type ImageSource =
   | { kind: 'bytes'; base64: string }
   | { kind: 's3'; bucket: string; name: string; version: string | undefined }
@@ -17,18 +17,18 @@ export type ImageSource =
 export function readImage(shape: RequestShape, request: Members): ImageSource {
   const image = shape.structure(request, 'Image')
   if (image === undefined) {
-    shape.broken('Image', null, 'not be null')
+    shape.violation('Image', null, 'not be null')
     shape.check()
     throw invalidParameter('Image is missing.')
   }
   const base64 = shape.text(image, 'Bytes', { min: 1 })
   const s3Object = shape.structure(image, 'S3Object')
   if (base64 !== undefined && s3Object !== undefined) {
-    throw invalidParameter('Image has both Bytes and S3Object; give one of them.')
+    throw invalidParameter('Image has both Bytes and S3Object; specify exactly one of them.')
   }
   if (base64 !== undefined) return { kind: 'bytes', base64 }
   if (s3Object === undefined)
-    throw invalidParameter('Image has neither Bytes nor S3Object; give one of them.')
+    throw invalidParameter('Image has neither Bytes nor S3Object; specify exactly one of them.')
   return readS3Object(shape, s3Object)
 }
 
@@ -42,10 +42,10 @@ function readS3Object(shape: RequestShape, s3Object: Members): ImageSource {
 }
 
 /**
- * The picture's bytes.
+ * The image's bytes.
  *
  * @throws {RekognitionError} InvalidS3ObjectException, ImageTooLargeException, or SerializationException for
- *   bytes that are no base64
+ *   bytes that are not valid base64
  */
 export function loadImage(source: ImageSource, objects: StoredObjects): Uint8Array {
   return source.kind === 'bytes' ? decodeBase64(source.base64) : loadS3Object(source, objects)
@@ -53,7 +53,7 @@ export function loadImage(source: ImageSource, objects: StoredObjects): Uint8Arr
 
 function decodeBase64(base64: string): Uint8Array {
   const bytes = Buffer.from(base64, 'base64')
-  // Buffer skips what is no base64, and reads the alphabet of URLs too.
+  // Buffer ignores invalid characters and also accepts the URL-safe alphabet.
   const padding = base64.endsWith('==') ? 2 : base64.endsWith('=') ? 1 : 0
   const expected = (base64.length / 4) * 3 - padding
   if (bytes.length !== expected || base64.includes('-') || base64.includes('_')) {
@@ -66,7 +66,7 @@ function decodeBase64(base64: string): Uint8Array {
 function loadS3Object(source: ImageSource & { kind: 's3' }, objects: StoredObjects): Uint8Array {
   const { bucket, name, version } = source
   const size = objects.size(bucket, name)
-  // The local S3 keeps one version of an object; S3's name for such a version is "null".
+  // The local S3 is unversioned; S3's version ID for such an object is "null".
   if (size === undefined || (version !== undefined && version !== 'null')) throw noSuchObject()
   if (size > maxBytesInS3) throw tooLarge(size, maxBytesInS3, 'from S3')
   return objects.bytes(bucket, name) ?? throwing(noSuchObject())
@@ -84,17 +84,17 @@ function throwing(error: Error): never {
 }
 
 export function tooLarge(bytes: number, limit: number, where: string): RekognitionError {
-  const message = `Image size is too large: ${bytes} bytes, and ${where} at most ${limit} are allowed.`
+  const message = `Image size is too large: ${bytes} bytes; the maximum ${where} is ${limit} bytes.`
   return new RekognitionError('ImageTooLargeException', message)
 }
 
 /**
- * Refuses what is no picture for this operation, by its bytes alone. Only the header is read.
+ * Rejects bytes that are not a valid image for this operation. Only the header is read.
  *
- * @param maxSide pixels; undefined where Amazon names no limit
+ * @param maxSide pixels; undefined where Amazon documents no limit
  * @throws {RekognitionError} InvalidImageFormatException, or InvalidParameterException for a size in pixels
  */
-export async function checkPicture(bytes: Uint8Array, maxSide?: number): Promise<void> {
+export async function checkImage(bytes: Uint8Array, maxSide?: number): Promise<void> {
   if (!isJpeg(bytes) && !isPng(bytes)) throw invalidFormat()
   const { width, height } = await sizeOf(bytes)
   if (width < minSide || height < minSide) {

@@ -12,7 +12,7 @@ export interface LabelFilters {
 /** Limits of https://docs.aws.amazon.com/rekognition/latest/APIReference/API_GeneralLabelsSettings.html */
 const maxFilters = 100
 const maxNameLength = 50
-// Taken over as it is: the hyphen stands between two characters, so that most punctuation is allowed.
+// Amazon's pattern, unchanged: its hyphen forms a range, so most punctuation is allowed.
 const namePattern = /^[A-Za-z0-9àâèçñó'-_(). ]*$/
 
 export function readLabelFilters(shape: RequestShape, request: Members): LabelFilters {
@@ -39,8 +39,8 @@ function readNames(shape: RequestShape, members: Members, member: string): strin
 }
 
 /**
- * With inclusion filters only labels that one of them names, by the label or by its category; never a label that
- * an exclusion filter names.
+ * With inclusion filters, only labels that match one of them by name or category; never a label that matches an
+ * exclusion filter.
  */
 export function passesFilters(label: CompleteLabel, filters: LabelFilters): boolean {
   const inCategory = (names: string[]) => label.Categories.some(({ Name }) => names.includes(Name))

@@ -6,7 +6,7 @@ interface Named {
   Name: string
 }
 
-/** The SDK's Label, with every field that the local cloud gives. */
+/** The SDK's Label, with all fields that the local cloud returns. */
 export interface CompleteLabel extends Label {
   Name: string
   Confidence: number
@@ -17,8 +17,8 @@ export interface CompleteLabel extends Label {
 }
 
 /**
- * The labels of a picture, best first: one for each kind of object, with an instance for each object, and one
- * for each ancestor of these, as sure as the surest of its descendants.
+ * The labels of an image, by descending confidence: one per class, with an instance per object, and one per ancestor,
+ * with the confidence of its most confident descendant.
  *
  * @param minConfidence percent, inclusive; for labels and instances alike
  */
@@ -30,11 +30,11 @@ export function labelsOf(objects: DetectedObject[], minConfidence: number): Comp
     label.Instances.push(instanceOf(object))
     for (const { Name: parent } of label.Parents) labelNamed(parent, object.confidence, labels)
   }
-  // The sort is stable: an object comes before its ancestors, which are exactly as sure as it is.
+  // The sort is stable: an object precedes its ancestors, which have the same confidence.
   return [...labels.values()].sort((a, b) => b.Confidence - a.Confidence)
 }
 
-/** Objects come best first, so that the first one to need a label sets its confidence. */
+/** Objects are sorted by descending confidence, so the first object of a label determines its confidence. */
 function labelNamed(name: string, confidence: number, labels: Map<string, CompleteLabel>): CompleteLabel {
   const known = labels.get(name)
   if (known !== undefined) return known

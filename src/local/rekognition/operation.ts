@@ -2,17 +2,17 @@ import type { Vision } from '../vision/vision.ts'
 import type { ImageSource } from './image.ts'
 import type { Members } from './request-shape.ts'
 
-/** A request that has been read and found right: what is left is to fetch its picture and to look at it. */
+/** A validated request: what remains is to load its image and to analyse it. */
 export interface Call {
   readonly image: ImageSource
-  /** The most pixels that a side may have; undefined where Amazon names no limit. */
+  /** Maximum side length in pixels; undefined where Amazon documents no limit. */
   readonly maxSide: number | undefined
-  answer(picture: Uint8Array, vision: Vision): Promise<object>
+  respond(bytes: Uint8Array, vision: Vision): Promise<object>
 }
 
 /**
- * One of Rekognition's operations on a picture. A further one is a file like detect-labels.ts and a line in
- * service.ts.
+ * Parses a request of one of Rekognition's image operations. To add an operation, add a file like detect-labels.ts and
+ * a line in service.ts.
  *
  * @throws {RekognitionError} SerializationException or InvalidParameterException
  */

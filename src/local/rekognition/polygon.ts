@@ -1,35 +1,36 @@
 import type { Point } from '../vision/vision.ts'
 
-/** The area of a polygon, in whatever units its points have; its direction does not matter. */
+/** The area of a polygon, in the square of its points' units; independent of its orientation. */
 export function area(polygon: Point[]): number {
   return Math.abs(signedArea(polygon))
 }
 
-/** Positive for a polygon that runs clockwise where y points down, as in pictures. */
+/** Positive for a clockwise polygon in image coordinates (y points down). */
 function signedArea(polygon: Point[]): number {
   return edges(polygon).reduce((sum, [from, to]) => sum + from.x * to.y - to.x * from.y, 0) / 2
 }
 
 /**
- * The part of `polygon`, of any shape, that lies within `convex` (Sutherland and Hodgman's clipping).
- * Parts that do not touch stay joined by edges without area.
+ * Clips `polygon`, of any shape, to `convex` (Sutherland–Hodgman).
+ * Disjoint parts stay connected by edges of zero area.
  */
 export function clip(polygon: Point[], convex: Point[]): Point[] {
-  const turn = Math.sign(signedArea(convex))
-  return edges(convex).reduce((rest, edge) => clipByEdge(rest, edge, turn), polygon)
+  const orientation = Math.sign(signedArea(convex))
+  return edges(convex).reduce((rest, edge) => clipByEdge(rest, edge, orientation), polygon)
 }
 
-function clipByEdge(polygon: Point[], [from, to]: Edge, turn: number): Point[] {
-  const side = ({ x, y }: Point) => turn * ((to.x - from.x) * (y - from.y) - (to.y - from.y) * (x - from.x))
+function clipByEdge(polygon: Point[], [from, to]: Edge, orientation: number): Point[] {
+  const side = ({ x, y }: Point) =>
+    orientation * ((to.x - from.x) * (y - from.y) - (to.y - from.y) * (x - from.x))
   return edges(polygon).flatMap(([start, end]) => {
     const [atStart, atEnd] = [side(start), side(end)]
-    const crossing = atStart * atEnd < 0 ? [between(start, end, atStart / (atStart - atEnd))] : []
+    const crossing = atStart * atEnd < 0 ? [interpolate(start, end, atStart / (atStart - atEnd))] : []
     return atEnd >= 0 ? [...crossing, end] : crossing
   })
 }
 
-function between(start: Point, end: Point, share: number): Point {
-  return { x: start.x + share * (end.x - start.x), y: start.y + share * (end.y - start.y) }
+function interpolate(start: Point, end: Point, t: number): Point {
+  return { x: start.x + t * (end.x - start.x), y: start.y + t * (end.y - start.y) }
 }
 
 type Edge = [from: Point, to: Point]
@@ -38,7 +39,7 @@ function edges(polygon: Point[]): Edge[] {
   return polygon.map((from, at) => [from, polygon[(at + 1) % polygon.length] ?? from])
 }
 
-/** The smallest box along the picture's sides that holds the polygon. */
+/** The axis-aligned bounding box of the polygon. */
 export function boundingBox(polygon: Point[]) {
   const xs = polygon.map(({ x }) => x)
   const ys = polygon.map(({ y }) => y)

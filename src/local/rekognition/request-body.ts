@@ -3,15 +3,15 @@ import { RekognitionError } from './errors.ts'
 import { maxBytesInRequest, tooLarge } from './image.ts'
 import { asMembers, type Members } from './request-shape.ts'
 
-/** Base64 of the largest picture, and room for the rest of the request. */
+/** The largest image in base64, plus the rest of the request. */
 const maxBodyBytes = Math.ceil(maxBytesInRequest / 3) * 4 + 1024 * 1024
 
 /**
- * The request's JSON object. What comes beyond the limit is read, for most clients listen only after they have
- * sent all, but not kept.
+ * The request's JSON object. Bytes beyond the limit are read, because most clients wait for the response only after
+ * sending the whole request, but are discarded.
  *
- * @throws {RekognitionError} ImageTooLargeException (nothing else makes a request so large), SerializationException
- * @throws {Error} when the client goes away before its request is complete
+ * @throws {RekognitionError} ImageTooLargeException (only an image makes a request that large), SerializationException
+ * @throws {Error} when the client disconnects before its request is complete
  */
 export async function readBody(request: IncomingMessage): Promise<Members> {
   const chunks: Buffer[] = []
@@ -30,6 +30,6 @@ function parse(body: string): unknown {
   try {
     return JSON.parse(body)
   } catch (cause) {
-    throw new RekognitionError('SerializationException', 'The request is no JSON.', { cause })
+    throw new RekognitionError('SerializationException', 'The request is not valid JSON.', { cause })
   }
 }

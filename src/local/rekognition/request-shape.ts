@@ -1,15 +1,15 @@
 import { RekognitionError } from './errors.ts'
 
-/** A JSON object whose members are yet to be looked at. */
+/** A JSON object whose members have not been validated. */
 export type Members = Readonly<Record<string, unknown>>
 
 /**
- * Reads the members of a request by the types of the service's model. A member that is absent or null is
- * undefined; one of a wrong type is a SerializationException, as in every service with this protocol; one of the
- * right type that breaks a constraint is noted, and all such notes are thrown together by `check()`.
+ * Reads the members of a request by the types of the service's model. An absent or null member is undefined; a wrong
+ * type is a SerializationException, as in every service with this protocol; a violated constraint is recorded, and
+ * `check()` throws all recorded violations together.
  */
 export class RequestShape {
-  readonly #broken: string[] = []
+  readonly #violations: string[] = []
 
   structure(members: Members, name: string): Members | undefined {
     const value = members[name] ?? undefined
@@ -23,19 +23,19 @@ export class RequestShape {
     if (typeof value !== 'string') throw wrongType(name, 'a string')
     this.#checkLength(name, value.length, limits)
     if (limits.pattern !== undefined && !limits.pattern.test(value)) {
-      this.broken(name, value, `satisfy regular expression pattern: ${limits.pattern.source}`)
+      this.violation(name, value, `satisfy regular expression pattern: ${limits.pattern.source}`)
     }
     return value
   }
 
-  /** A number between both limits, these included. */
+  /** A number within the limits, inclusive. */
   number(members: Members, name: string, limits: { min?: number; max?: number } = {}): number | undefined {
     const value = members[name] ?? undefined
     if (value === undefined) return undefined
     if (typeof value !== 'number') throw wrongType(name, 'a number')
     const { min = -Number.MAX_VALUE, max = Number.MAX_VALUE } = limits
-    if (value < min) this.broken(name, value, `have value greater than or equal to ${min}`)
-    if (value > max) this.broken(name, value, `have value less than or equal to ${max}`)
+    if (value < min) this.violation(name, value, `have value greater than or equal to ${min}`)
+    if (value > max) this.violation(name, value, `have value less than or equal to ${max}`)
     return value
   }
 
@@ -58,31 +58,31 @@ export class RequestShape {
     return value.map((each, index) => item(each, `${name}.${index + 1}.member`))
   }
 
-  /** Notes a constraint that `value` breaks; `rule` goes on after "Member must". */
-  broken(name: string, value: unknown, rule: string): void {
+  /** Records a constraint that `value` violates; `rule` continues "Member must". */
+  violation(name: string, value: unknown, rule: string): void {
     const path = name.charAt(0).toLowerCase() + name.slice(1)
-    this.#broken.push(
+    this.#violations.push(
       `Value '${shown(value)}' at '${path}' failed to satisfy constraint: Member must ${rule}`,
     )
   }
 
-  /** @throws {RekognitionError} InvalidParameterException that names every broken constraint */
+  /** @throws {RekognitionError} InvalidParameterException that lists every violated constraint */
   check(): void {
-    const count = this.#broken.length
+    const count = this.#violations.length
     if (count === 0) return
     const opening = `${count} validation ${count === 1 ? 'error' : 'errors'} detected: `
-    throw new RekognitionError('InvalidParameterException', opening + this.#broken.join('; '))
+    throw new RekognitionError('InvalidParameterException', opening + this.#violations.join('; '))
   }
 
   #checkLength(name: string, length: number, { min = 0, max }: { min?: number; max?: number }): void {
-    if (length < min) this.broken(name, `length ${length}`, `have length greater than or equal to ${min}`)
+    if (length < min) this.violation(name, `length ${length}`, `have length greater than or equal to ${min}`)
     if (max !== undefined && length > max) {
-      this.broken(name, `length ${length}`, `have length less than or equal to ${max}`)
+      this.violation(name, `length ${length}`, `have length less than or equal to ${max}`)
     }
   }
 }
 
-/** @throws {RekognitionError} SerializationException when `value` is no JSON object */
+/** @throws {RekognitionError} SerializationException when `value` is not a JSON object */
 export function asMembers(value: unknown, name: string): Members {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw wrongType(name, 'an object')
   return { ...value }

@@ -2,23 +2,23 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Quota } from '../quota.ts'
 import type { StoredObjects } from '../storage.ts'
-import { UndecodablePicture, type Vision } from '../vision/vision.ts'
+import { UndecodableImage, type Vision } from '../vision/vision.ts'
 import { detectLabels } from './detect-labels.ts'
 import { detectText } from './detect-text.ts'
 import { RekognitionError } from './errors.ts'
-import { checkPicture, invalidFormat, loadImage } from './image.ts'
+import { checkImage, invalidFormat, loadImage } from './image.ts'
 import type { Call, Operation } from './operation.ts'
 import { readBody } from './request-body.ts'
-import { Turns } from './turns.ts'
+import { Semaphore } from './semaphore.ts'
 
 export interface RekognitionOptions {
-  /** Requests wait until it is there. */
+  /** Requests wait until it has loaded. */
   vision: Promise<Vision>
   objects: StoredObjects
   /** For each operation; 0 = no quota. */
   maxRequestsPerSecond: number
-  /** For each operation. */
-  picturesAtATime: number
+  /** Maximum number of images processed concurrently, for each operation. */
+  maxConcurrentImages: number
   log: (line: string) => void
 }
 
@@ -26,67 +26,70 @@ const targetPrefix = 'RekognitionService.'
 const contentType = 'application/x-amz-json-1.1'
 const operations = { DetectLabels: detectLabels, DetectText: detectText }
 
-/** Whether a request is for Rekognition: SQS speaks version 1.0 of the same protocol, S3 another one. */
+/** Whether a request is for Rekognition: SQS uses version 1.0 of the same protocol, S3 a different one. */
 export function isForRekognition({ method, headers }: IncomingMessage): boolean {
   if (method !== 'POST') return false
   const target = String(headers['x-amz-target'] ?? '')
   return target.startsWith(targetPrefix) || (headers['content-type'] ?? '').startsWith(contentType)
 }
 
-/** Rekognition over HTTP, in the JSON 1.1 protocol. Requests need no signature, and a signature is not checked. */
+/** Rekognition over HTTP, using the AWS JSON 1.1 protocol. Signatures are neither required nor checked. */
 export class RekognitionService {
   readonly #options: RekognitionOptions
-  readonly #operations: ReadonlyMap<string, OpenOperation>
+  readonly #operations: ReadonlyMap<string, OperationState>
 
   constructor(options: RekognitionOptions) {
     this.#options = options
-    const open = (operation: Operation) => openOperation(operation, options)
-    this.#operations = new Map(Object.entries(operations).map(([name, each]) => [name, open(each)]))
+    const create = (operation: Operation) => createOperation(operation, options)
+    this.#operations = new Map(Object.entries(operations).map(([name, each]) => [name, create(each)]))
   }
 
-  /** Answers the request, whatever comes; never rejects. */
+  /** Handles any request; never rejects. */
   async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const requestId = randomUUID()
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
+    const disconnected = new AbortController()
+    response.once('close', () => disconnected.abort())
     try {
-      const answer = await this.#answer(request, gone.signal)
-      send(response, 200, requestId, answer)
+      const body = await this.#process(request, disconnected.signal)
+      send(response, 200, requestId, body)
     } catch (error) {
-      if (gone.signal.aborted || (request.destroyed && !request.complete)) return
-      const known = this.#known(error, requestId)
+      if (disconnected.signal.aborted || (request.destroyed && !request.complete)) return
+      const known = this.#toRekognitionError(error, requestId)
       send(response, known.status, requestId, known.body(requestId))
     }
   }
 
-  async #answer(request: IncomingMessage, gone: AbortSignal): Promise<object> {
+  async #process(request: IncomingMessage, disconnected: AbortSignal): Promise<object> {
     const name = String(request.headers['x-amz-target'] ?? '').slice(targetPrefix.length)
     const body = await readBody(request)
     const operation = this.#operations.get(name)
     if (operation === undefined) {
-      throw new RekognitionError('UnknownOperationException', `The local cloud has no operation "${name}".`)
+      throw new RekognitionError(
+        'UnknownOperationException',
+        `The local cloud does not support the operation "${name}".`,
+      )
     }
-    if (!operation.quota.admits()) {
+    if (!operation.quota.tryAcquire()) {
       throw new RekognitionError('ProvisionedThroughputExceededException', 'Provisioned rate exceeded')
     }
     const call = operation.read(body)
-    return operation.turns.run(gone, () => this.#look(call))
+    return operation.semaphore.run(disconnected, () => this.#analyse(call))
   }
 
-  async #look(call: Call): Promise<object> {
-    const picture = loadImage(call.image, this.#options.objects)
-    await checkPicture(picture, call.maxSide)
+  async #analyse(call: Call): Promise<object> {
+    const bytes = loadImage(call.image, this.#options.objects)
+    await checkImage(bytes, call.maxSide)
     const vision = await this.#options.vision
     try {
-      return await call.answer(picture, vision)
+      return await call.respond(bytes, vision)
     } catch (cause) {
-      if (cause instanceof UndecodablePicture) throw invalidFormat({ cause })
+      if (cause instanceof UndecodableImage) throw invalidFormat({ cause })
       throw cause
     }
   }
 
-  /** What is no error of the protocol is ours: it goes to the log, and the client learns only where to look. */
-  #known(error: unknown, requestId: string): RekognitionError {
+  /** Any other error is internal: it is logged, and the client receives only the request ID. */
+  #toRekognitionError(error: unknown, requestId: string): RekognitionError {
     if (error instanceof RekognitionError) return error
     const reason = error instanceof Error ? error.message : String(error)
     this.#options.log(`Rekognition request ${requestId} failed: ${reason}`)
@@ -94,21 +97,21 @@ export class RekognitionService {
   }
 }
 
-/** An operation with what is not shared with the others: its quota, and its places before the models. */
-interface OpenOperation {
+/** An operation with its own quota and concurrency limit. */
+interface OperationState {
   readonly read: Operation
   readonly quota: Quota
-  readonly turns: Turns
+  readonly semaphore: Semaphore
 }
 
-function openOperation(read: Operation, options: RekognitionOptions): OpenOperation {
-  const { maxRequestsPerSecond, picturesAtATime } = options
+function createOperation(read: Operation, options: RekognitionOptions): OperationState {
+  const { maxRequestsPerSecond, maxConcurrentImages } = options
   const quota = new Quota({ maxRequestsPerSecond, now: () => performance.now() })
-  return { read, quota, turns: new Turns(picturesAtATime) }
+  return { read, quota, semaphore: new Semaphore(maxConcurrentImages) }
 }
 
-function send(response: ServerResponse, status: number, requestId: string, answer: object): void {
-  const body = JSON.stringify(answer)
+function send(response: ServerResponse, status: number, requestId: string, content: object): void {
+  const body = JSON.stringify(content)
   response.writeHead(status, {
     'content-type': contentType,
     'content-length': Buffer.byteLength(body),

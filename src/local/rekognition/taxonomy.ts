@@ -1,6 +1,6 @@
-/** What DetectLabels says of a label beside its name and confidence. */
+/** What DetectLabels returns for a label besides its name and confidence. */
 export interface LabelKind {
-  /** All ancestors, nearest first; each of them is a label of its own. */
+  /** All ancestors, nearest first; each is returned as a label as well. */
   parents: string[]
   aliases: string[]
   categories: string[]
@@ -8,7 +8,7 @@ export interface LabelKind {
 
 /**
  * Parents, Aliases and Categories of a label by its name.
- * A name outside the table has none: nothing is invented.
+ * Empty for a name that is not in the table.
  */
 export function labelKind(name: string): LabelKind {
   const entry = KINDS.get(name)
@@ -17,7 +17,7 @@ export function labelKind(name: string): LabelKind {
   return { parents: [...parents], aliases: [...aliases], categories: [category] }
 }
 
-/** Every name in the table: the 80 classes that the model knows and their ancestors. */
+/** Every name in the table: the model's 80 classes and their ancestors. */
 export function knownLabels(): string[] {
   return [...KINDS.keys()]
 }
@@ -46,7 +46,7 @@ const INDOORS = 'Home and Indoors'
 
 /**
  * Names and kinds as in Amazon Rekognition's published list of labels
- * (https://docs.aws.amazon.com/rekognition/latest/dg/labels.html), for the classes that the model knows.
+ * (https://docs.aws.amazon.com/rekognition/latest/dg/labels.html), for the model's classes.
  */
 const KINDS: ReadonlyMap<string, Entry> = new Map([
   ['Person', entry('Person Description', [], ['Human'])],

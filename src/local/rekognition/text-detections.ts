@@ -5,8 +5,8 @@ import { boundingBox } from './polygon.ts'
 const maxWords = 100
 
 /**
- * DetectText's answer: all lines, then all words with the Id of their line. Only the first hundred words that
- * `keeps` passes are named, and a line is made of its words that are named; without any it is none.
+ * DetectText's detections: all lines, then all words with the Id of their line. Only the first hundred words that pass
+ * `keeps` are returned; a line consists of its returned words and is omitted if it has none.
  */
 export function detectionsOf(lines: TextLine[], keeps: (word: TextWord) => boolean): TextDetection[] {
   let left = maxWords
@@ -24,7 +24,7 @@ export function detectionsOf(lines: TextLine[], keeps: (word: TextWord) => boole
   return [...named, ...parts]
 }
 
-/** The line as it is, or what is left of it with fewer words. */
+/** The line unchanged, or reduced to fewer words. */
 function lineOf(line: TextLine, words: TextWord[]): TextLine {
   if (words.length === line.words.length) return line
   const confidences = words.map(({ confidence }) => confidence)
@@ -36,7 +36,7 @@ function lineOf(line: TextLine, words: TextWord[]): TextLine {
   }
 }
 
-/** From the first word's left side to the last word's right side; corners are clockwise from the top left. */
+/** From the first word's left edge to the last word's right edge; corners clockwise from the top left. */
 function spanOf(words: TextWord[]): Point[] {
   const first = words.at(0)?.polygon ?? []
   const last = words.at(-1)?.polygon ?? []

@@ -3,23 +3,23 @@ import { invalidParameter } from './errors.ts'
 import { area, boundingBox, clip } from './polygon.ts'
 import { asMembers, type Members, type RequestShape } from './request-shape.ts'
 
-/** `Filters` of DetectText; sizes and places are shares of the picture's width and height. */
+/** `Filters` of DetectText; sizes and positions are fractions of the image's width and height. */
 export interface TextFilters {
   minConfidence: number
   minHeight: number
   minWidth: number
-  /** Polygons; a word must be in one of them. Empty: anywhere. */
+  /** Polygons; a word must be in one of them. Empty: no restriction. */
   regions: Point[][]
 }
 
 const maxRegions = 10
 const maxCorners = 10
-/** Regions are sums of rounded numbers; Amazon does not refuse one for the last digit. */
+/** Tolerance for sums of rounded numbers, as in Amazon's validation. */
 const rounding = 1e-6
 
 /**
- * Amazon documents the default of WordFilter.MinConfidence both as 80 and as 0. It is 0 here, so that a filter
- * by size alone leaves out nothing else.
+ * Amazon documents the default of WordFilter.MinConfidence both as 80 and as 0. It is 0 here, so that a filter by size
+ * has no other effect.
  */
 export function readTextFilters(shape: RequestShape, request: Members): TextFilters {
   const filters = shape.structure(request, 'Filters') ?? {}
@@ -41,26 +41,26 @@ function readRegion(shape: RequestShape, region: Members, name: string): Point[]
     readCorner(shape, asMembers(value, corner), corner),
   )
   if (box !== undefined && corners !== undefined) {
-    throw invalidParameter(`${name} has both BoundingBox and Polygon; give one of them.`)
+    throw invalidParameter(`${name} has both BoundingBox and Polygon; specify exactly one of them.`)
   }
   if (box !== undefined) return readBox(shape, box, name)
   if (corners === undefined) {
-    throw invalidParameter(`${name} has neither BoundingBox nor Polygon; give one of them.`)
+    throw invalidParameter(`${name} has neither BoundingBox nor Polygon; specify exactly one of them.`)
   }
   if (corners.length < 3) throw invalidParameter(`${name} has a Polygon of fewer than 3 points.`)
   return corners
 }
 
 function readCorner(shape: RequestShape, corner: Members, name: string): Point {
-  return { x: share(shape, corner, 'X', name), y: share(shape, corner, 'Y', name) }
+  return { x: fraction(shape, corner, 'X', name), y: fraction(shape, corner, 'Y', name) }
 }
 
 function readBox(shape: RequestShape, box: Members, name: string): Point[] {
-  const [left, top] = [share(shape, box, 'Left', name), share(shape, box, 'Top', name)]
-  const right = left + share(shape, box, 'Width', name)
-  const bottom = top + share(shape, box, 'Height', name)
+  const [left, top] = [fraction(shape, box, 'Left', name), fraction(shape, box, 'Top', name)]
+  const right = left + fraction(shape, box, 'Width', name)
+  const bottom = top + fraction(shape, box, 'Height', name)
   if (right > 1 + rounding || bottom > 1 + rounding) {
-    throw invalidParameter(`${name} has a BoundingBox that reaches beyond the picture.`)
+    throw invalidParameter(`${name} has a BoundingBox that extends beyond the image.`)
   }
   return [
     { x: left, y: top },
@@ -70,13 +70,13 @@ function readBox(shape: RequestShape, box: Members, name: string): Point[] {
   ]
 }
 
-function share(shape: RequestShape, members: Members, member: string, where: string): number {
+function fraction(shape: RequestShape, members: Members, member: string, where: string): number {
   const value = shape.number(members, member, { min: 0, max: 1 })
   if (value === undefined) throw invalidParameter(`${where} has no ${member}.`)
   return value
 }
 
-/** All limits are inclusive, but for a region: more than half of the word must be in it. */
+/** All limits are inclusive; more than half of a word's area must be inside a region. */
 export function passesWordFilters(word: TextWord, filters: TextFilters): boolean {
   const { width, height } = boundingBox(word.polygon)
   if (word.confidence < filters.minConfidence) return false

@@ -1,12 +1,12 @@
 /**
- * Name of a class by the number the model gives it (1 to 90, ten of which COCO never used).
- * Numbers from COCO's label map, names from Amazon Rekognition's list of labels.
+ * Class names by the model's class ID (1 to 90, ten of which COCO never used).
+ * IDs from COCO's label map, names from Amazon Rekognition's list of labels.
  */
 export function className(classId: number): string | undefined {
   return NAMES.get(classId)
 }
 
-/** Classes whose boxes are worth a closer look when text is wanted: plates and lettering are on them. */
+/** Classes whose boxes are searched for text at higher resolution: they carry plates and lettering. */
 export const VEHICLES: ReadonlySet<string> = new Set(['Car', 'Motorcycle', 'Bus', 'Train', 'Truck'])
 
 const NAMES: ReadonlyMap<number, string> = new Map([

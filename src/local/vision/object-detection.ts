@@ -1,20 +1,20 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
-import type { Box, DetectedObject } from './answers.ts'
-import { decodeBox, suppressOverlaps } from './boxes.ts'
+import { decodeBox, nonMaxSuppression } from './boxes.ts'
 import { calibratedConfidence } from './calibration.ts'
 import { className } from './coco-classes.ts'
+import type { Pixels } from './image.ts'
 import { SESSION_OPTIONS } from './inference.ts'
 import { ANCHORS, CLASSES, loadObjectModel } from './object-model.ts'
-import type { Pixels } from './picture.ts'
+import type { Box, DetectedObject } from './results.ts'
 
-/** A box as the model gives it: its raw score is 0 to 1 and far too modest. */
+/** A detection before calibration; the raw score, 0 to 1, is uncalibrated and much too low. */
 export interface RawObject {
   name: string
   score: number
   box: Box
 }
 
-/** Finds the objects of the 80 COCO classes in a picture. */
+/** Detects objects of the 80 COCO classes. */
 export class ObjectDetector {
   readonly #session: InferenceSession
   readonly #anchors: Float32Array
@@ -29,7 +29,7 @@ export class ObjectDetector {
     return new ObjectDetector(await InferenceSession.create(onnx, SESSION_OPTIONS), anchors)
   }
 
-  /** @param pixels the whole picture, stretched to INPUT_SIZE */
+  /** @param pixels the whole image, resized to INPUT_SIZE */
   async detect(pixels: Pixels): Promise<DetectedObject[]> {
     const found = await this.detectRaw(pixels)
     return found.map(({ name, score, box }) => ({
@@ -39,7 +39,7 @@ export class ObjectDetector {
     }))
   }
 
-  /** The same before calibration: what the calibration is fitted on. */
+  /** Detections before calibration: the input for fitting the calibration. */
   async detectRaw(pixels: Pixels): Promise<RawObject[]> {
     const image = new Tensor('uint8', pixels.data, [1, pixels.height, pixels.width, 3])
     const { scores, boxes } = await this.#session.run({ image })
@@ -50,16 +50,16 @@ export class ObjectDetector {
     const byClass = new Map<string, RawObject[]>()
     for (let at = 0; at < ANCHORS * CLASSES; at++) {
       const score = scores[at] ?? 0
-      if (score < LOWEST_SCORE) continue
+      if (score < MIN_SCORE) continue
       const name = className(at % CLASSES)
       if (name === undefined) continue
       const box = decodeBox(encodings, this.#anchors, Math.floor(at / CLASSES))
       byClass.set(name, [...(byClass.get(name) ?? []), { name, score, box }])
     }
-    return [...byClass.values()].flatMap((found) => suppressOverlaps(found, LARGEST_OVERLAP))
+    return [...byClass.values()].flatMap((found) => nonMaxSuppression(found, MAX_IOU))
   }
 }
 
-/** Below it the calibrated confidence is a few per cent at most. */
-const LOWEST_SCORE = 0.05
-const LARGEST_OVERLAP = 0.5
+/** Below this, the calibrated confidence is a few percent at most. */
+const MIN_SCORE = 0.05
+const MAX_IOU = 0.5

@@ -1,30 +1,31 @@
+import type { Size } from './image.ts'
 import { MODEL_FILES, readModelFile } from './model-files.ts'
 import { type Attribute, OnnxGraph } from './onnx-graph.ts'
-import type { Size } from './picture.ts'
 import { parseTfModel, type TfModel, type TfNode, type TfWeight } from './tfjs-model.ts'
 
-/** coco-ssd (ssdlite_mobilenet_v2) as an ONNX model, with what decoding its boxes needs. */
+/** coco-ssd (ssdlite_mobilenet_v2) as an ONNX model, with the anchors for decoding its boxes. */
 export interface ObjectModel {
   /** Input `image` uint8 [1, 300, 300, 3] RGB; outputs `scores` [1, 1917, 91] and `boxes` [1, 1917, 4]. */
   onnx: Uint8Array
-  /** 1917 × (top, left, bottom, right), shares of the picture. */
+  /** 1917 × (top, left, bottom, right), as fractions of the image. */
   anchors: Float32Array
 }
 
-/** Side of the square that the model sees, in pixels. */
+/** Side of the square input, in pixels. */
 const INPUT_SIDE = 300
 /**
- * What the model sees. Linear, because it was trained so: with Lanczos three in a hundred cars fewer are found.
- * The kernel belongs to the calibration: another one moves every confidence.
+ * Input size and resampling kernel. The model was trained with linear resampling; Lanczos lowers recall for cars by
+ * three percent. The calibration depends on the kernel: changing it shifts every confidence.
  */
 export const INPUT_SIZE: Size = { width: INPUT_SIDE, height: INPUT_SIDE, kernel: 'linear' }
 export const ANCHORS = 1917
-/** Class 0 is the background. */
+/** Class 0 is background. */
 export const CLASSES = 91
 
 /**
- * Converts the TF.js weights to ONNX in memory (about 0.2 s): onnxruntime is four times as fast as TF.js here,
- * and gives the same scores. Only the network is taken over; resizing, boxes and suppression are done outside.
+ * Converts the TF.js weights to ONNX in memory (about 0.2 s): onnxruntime is four times as fast as TF.js here
+ * and gives the same scores. Only the network is converted; resizing, box decoding and non-maximum suppression are
+ * done in TypeScript.
  */
 export async function loadObjectModel(): Promise<ObjectModel> {
   const [json, ...shards] = await Promise.all([
@@ -39,7 +40,7 @@ export async function loadObjectModel(): Promise<ObjectModel> {
   return { onnx: new Converter(model).convert(), anchors: weight(model, 'Postprocessor/ExpandDims').data }
 }
 
-/** Walks the TensorFlow graph backwards from the twelve heads and emits each node once. */
+/** Traverses the TensorFlow graph backwards from the twelve heads and emits each node once. */
 class Converter {
   readonly #model: TfModel
   readonly #graph = new OnnxGraph()
@@ -61,7 +62,7 @@ class Converter {
     ])
   }
 
-  /** Bytes to −1..1, channels first: takes the place of TensorFlow's preprocessing loop. */
+  /** Normalizes bytes to −1..1 and converts HWC to CHW: replaces TensorFlow's preprocessing loop. */
   #emitInput(): void {
     const graph = this.#graph
     graph.constant('zero', [], new Float32Array([0]))
@@ -69,12 +70,12 @@ class Converter {
     graph.constant('scale', [], weight(this.#model, 'Preprocessor/mul/x').data)
     graph.constant('shift', [], weight(this.#model, 'Preprocessor/sub/y').data)
     graph.node('Cast', ['image'], 'image/float', { to: 1 })
-    graph.node('Transpose', ['image/float'], 'image/planes', { perm: [0, 3, 1, 2] })
-    graph.node('Mul', ['image/planes', 'scale'], 'image/scaled')
+    graph.node('Transpose', ['image/float'], 'image/chw', { perm: [0, 3, 1, 2] })
+    graph.node('Mul', ['image/chw', 'scale'], 'image/scaled')
     this.#emitted.add(graph.node('Sub', ['image/scaled', 'shift'], 'Preprocessor/sub'))
   }
 
-  /** The six feature maps' predictions, each flattened to [1, anchors, width]. */
+  /** The predictions of the six feature maps, each flattened to [1, anchors, width]. */
   #heads(reshape: string, width: number): string[] {
     const shape = this.#graph.constant(`${reshape}/shape`, [3], BigInt64Array.of(1n, -1n, BigInt(width)))
     return [0, 1, 2, 3, 4, 5].map((map) => {
@@ -107,7 +108,7 @@ class Converter {
         return this.#graph.node('BatchNormalization', [this.#emit(first), ...parameters], name, { epsilon })
       }
       default:
-        throw new Error(`The object model has an operation that is not known here: ${node.op} (${name}).`)
+        throw new Error(`The object model contains an unsupported operation: ${node.op} (${name}).`)
     }
   }
 
@@ -126,7 +127,7 @@ class Converter {
     return this.#graph.node('Conv', [this.#emit(input), constant], node.name, attributes)
   }
 
-  /** A constant in an addition or a multiplication has one value per channel. */
+  /** A constant operand of an addition or multiplication has one value per channel. */
   #operand(name: string): string {
     const constant = this.#model.weights.get(name)
     if (constant === undefined) return this.#emit(name)

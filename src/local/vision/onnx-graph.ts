@@ -1,12 +1,12 @@
 import onnxProto, { type onnx as Onnx } from 'onnx-proto'
 
-/** A CommonJS module whose names Node cannot see as exports. */
+/** A CommonJS module whose named exports Node cannot detect. */
 const { onnx } = onnxProto
 
 export type Attribute = number | string | number[]
 export type TensorData = Float32Array | BigInt64Array
 
-/** A small ONNX graph under construction: constants, nodes, then the model's bytes. */
+/** Builds a small ONNX graph: constants and nodes, then the serialized model. */
 export class OnnxGraph {
   readonly #nodes: Onnx.INodeProto[] = []
   readonly #constants: Onnx.ITensorProto[] = []
@@ -29,7 +29,7 @@ export class OnnxGraph {
     return output
   }
 
-  /** The model as bytes: one uint8 input, float outputs. */
+  /** The serialized model: one uint8 input, float outputs. */
   serialize(
     input: { name: string; shape: number[] },
     outputs: { name: string; shape: number[] }[],
@@ -50,7 +50,7 @@ const FLOAT = onnx.TensorProto.DataType.FLOAT
 const UINT8 = onnx.TensorProto.DataType.UINT8
 const INT64 = onnx.TensorProto.DataType.INT64
 const IR_VERSION = 8
-/** Clip takes its limits as inputs since 11; BatchNormalization changes at 14. */
+/** Clip takes its limits as inputs since opset 11; BatchNormalization changes in 14. */
 const OPSET = 13
 
 function toAttribute(name: string, value: Attribute): Onnx.IAttributeProto {

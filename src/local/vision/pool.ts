@@ -1,20 +1,20 @@
-import { type Answer, type Kind, type Question, RecognitionThread } from './thread.ts'
+import { type Kind, type RecognitionRequest, type RecognitionResult, RecognitionThread } from './thread.ts'
 
 /**
- * Recognition threads with a queue in front.
+ * A pool of recognition threads with a request queue.
  *
- * A question waits until a thread is idle. The two kinds take turns, so that a pile of slow questions (text)
- * never holds up the quick ones. A thread that dies takes its one question along, which is rejected, and
- * another is started in its place; when that fails, and no thread is left, all questions are rejected.
+ * A request waits until a thread is idle. The two kinds alternate, so that a backlog of slow requests (text) never
+ * delays the fast ones. When a thread dies, its current request is rejected and a replacement is started; if that
+ * fails and no thread is left, all requests are rejected.
  */
 export class RecognitionPool {
   readonly #idle: RecognitionThread[] = []
   readonly #waiting: Record<Kind, Waiting[]> = { objects: [], text: [] }
   readonly #threads = new Set<RecognitionThread>()
-  /** Answers in the making and threads being started: what closing waits for. */
+  /** Requests in progress and threads being started: `close` waits for them. */
   readonly #unfinished = new Set<Promise<void>>()
   #lastKind: Kind = 'text'
-  /** Why nothing can be answered any more. */
+  /** Set once no more requests can be served. */
   #broken: Error | undefined
 
   private constructor() {}
@@ -31,17 +31,17 @@ export class RecognitionPool {
     return pool
   }
 
-  /** @throws {UndecodablePicture} */
-  ask(question: Question): Promise<Answer> {
+  /** @throws {UndecodableImage} */
+  run(request: RecognitionRequest): Promise<RecognitionResult> {
     return new Promise((resolve, reject) => {
-      this.#waiting[question.kind].push({ question, resolve, reject })
+      this.#waiting[request.kind].push({ request, resolve, reject })
       this.#dispatch()
     })
   }
 
-  /** Rejects what waits, lets what runs finish, and ends all threads. */
+  /** Rejects waiting requests, lets running ones finish, and stops all threads. */
   async close(): Promise<void> {
-    this.#break(new Error('The recognition has been closed.'))
+    this.#break(new Error('The recognition pool has been closed.'))
     await Promise.all(this.#unfinished)
     await Promise.all([...this.#threads].map((thread) => thread.stop()))
   }
@@ -79,11 +79,11 @@ export class RecognitionPool {
   #dispatch(): void {
     for (let next = this.#next(); next !== undefined; next = this.#next()) {
       if (this.#broken !== undefined) next.reject(this.#broken)
-      else this.#track(this.#answer(next))
+      else this.#track(this.#run(next))
     }
   }
 
-  /** The next question, when there is a thread to answer it or none can be answered at all. */
+  /** The next request, if a thread is idle or all requests must be rejected. */
   #next(): Waiting | undefined {
     if (this.#broken === undefined && this.#idle.length === 0) return undefined
     const other: Kind = this.#lastKind === 'text' ? 'objects' : 'text'
@@ -92,11 +92,11 @@ export class RecognitionPool {
     return this.#waiting[kind].shift()
   }
 
-  async #answer({ question, resolve, reject }: Waiting): Promise<void> {
+  async #run({ request, resolve, reject }: Waiting): Promise<void> {
     const thread = this.#idle.pop()
     if (thread === undefined) return reject(new Error('No recognition thread is idle.'))
     try {
-      resolve(await thread.ask(question))
+      resolve(await thread.run(request))
     } catch (error) {
       reject(error)
     }
@@ -106,7 +106,7 @@ export class RecognitionPool {
 }
 
 interface Waiting {
-  question: Question
-  resolve: (answer: Answer) => void
+  request: RecognitionRequest
+  resolve: (result: RecognitionResult) => void
   reject: (reason: unknown) => void
 }

@@ -1,10 +1,10 @@
-import type { Box } from './answers.ts'
+import type { Box } from './results.ts'
 
-/** Sorts lines as one reads: from top to bottom, and from left to right where they stand beside one another. */
+/** Sorts lines in reading order: top to bottom, and left to right within a row. */
 export function inReadingOrder<T>(lines: T[], boxOf: (line: T) => Box): T[] {
   const rows: T[][] = []
   for (const line of lines.toSorted((a, b) => middle(boxOf(a)) - middle(boxOf(b)))) {
-    const row = rows.find((members) => members.every((member) => standBeside(boxOf(member), boxOf(line))))
+    const row = rows.find((members) => members.every((member) => shareRow(boxOf(member), boxOf(line))))
     if (row === undefined) rows.push([line])
     else row.push(line)
   }
@@ -15,8 +15,8 @@ function middle({ top, height }: Box): number {
   return top + height / 2
 }
 
-/** They share at least half the height of the lower one. */
-function standBeside(a: Box, b: Box): boolean {
+/** Whether they overlap vertically by at least half the smaller height. */
+function shareRow(a: Box, b: Box): boolean {
   const shared = Math.min(a.top + a.height, b.top + b.height) - Math.max(a.top, b.top)
   return shared >= Math.min(a.height, b.height) / 2
 }

@@ -1,12 +1,12 @@
 import { InferenceSession, Tensor } from 'onnxruntime-node'
+import { type Part, type Pixels, resizePart } from './image.ts'
 import { SESSION_OPTIONS } from './inference.ts'
 import { MODEL_FILES, readModelFile } from './model-files.ts'
-import { type Part, type Pixels, resizePart } from './picture.ts'
-import { type Scaling, toBgrPlanes } from './planes.ts'
 import type { Quad } from './quad.ts'
+import { type Normalization, toBgrTensor } from './tensor.ts'
 import { textRegions } from './text-regions.ts'
 
-/** Finds where text stands (PP-OCRv4 detection). */
+/** Locates text (PP-OCRv4 detection). */
 export class TextDetector {
   readonly #session: InferenceSession
 
@@ -20,33 +20,38 @@ export class TextDetector {
   }
 
   /**
-   * Looks at a part of the picture, enlarged or shrunk to LONG_SIDE: small text is found only when enlarged.
-   * @returns quads in the whole picture's pixels
+   * Processes a part of the image, resized to LONG_SIDE: small text is found only when enlarged.
+   * @returns quads in the whole image's pixels
    */
   async find(pixels: Pixels, part: Part): Promise<Quad[]> {
     const { width, height } = modelSize(part)
     const resized = await resizePart(pixels, part, { width, height, kernel: 'lanczos3' })
     const map = await this.#probabilities(resized)
-    const place = ({ x, y }: { x: number; y: number }) => ({
+    const toImage = ({ x, y }: { x: number; y: number }) => ({
       x: part.left + (x * part.width) / width,
       y: part.top + (y * part.height) / height,
     })
-    return textRegions(map, width, height).map(([a, b, c, d]) => [place(a), place(b), place(c), place(d)])
+    return textRegions(map, width, height).map(([a, b, c, d]) => [
+      toImage(a),
+      toImage(b),
+      toImage(c),
+      toImage(d),
+    ])
   }
 
   async #probabilities(pixels: Pixels): Promise<Float32Array> {
-    const planes = toBgrPlanes(pixels, IMAGENET, pixels.width)
-    const input = new Tensor('float32', planes, [1, 3, pixels.height, pixels.width])
+    const data = toBgrTensor(pixels, IMAGENET, pixels.width)
+    const input = new Tensor('float32', data, [1, 3, pixels.height, pixels.width])
     const outputs = await this.#session.run({ [this.#session.inputNames[0] ?? '']: input })
     return outputs[this.#session.outputNames[0] ?? '']?.data as Float32Array
   }
 }
 
 const LONG_SIDE = 960
-/** The network halves its input five times. */
+/** The network downsamples its input by two five times. */
 const SIDE_STEP = 32
-/** ImageNet's mean and deviation, in PaddleOCR's order: it applies them to blue, green, red as they stand. */
-const IMAGENET: Scaling = { mean: [0.485, 0.456, 0.406], deviation: [0.229, 0.224, 0.225] }
+/** ImageNet's mean and std; PaddleOCR applies the RGB values to BGR channels unchanged. */
+const IMAGENET: Normalization = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
 
 function modelSize({ width, height }: Part): { width: number; height: number } {
   const scale = LONG_SIDE / Math.max(width, height)

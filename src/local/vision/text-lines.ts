@@ -1,50 +1,50 @@
-import type { Box, Point, TextLine, TextWord } from './answers.ts'
-import { intersection } from './boxes.ts'
+import { intersectionArea } from './boxes.ts'
 import type { ReadCharacter } from './ctc.ts'
 import { type Quad, sliceQuad } from './quad.ts'
+import type { Box, Point, TextLine, TextWord } from './results.ts'
 
-/** A line as it was read: its place in pixels, its characters in order. */
+/** A recognized line: its position in pixels and its characters in order. */
 export interface ReadLine {
   quad: Quad
   characters: ReadCharacter[]
 }
 
-/** Lines without a letter or digit and lines that the model itself doubts are noise. */
-export function isLegible({ characters }: ReadLine): boolean {
-  return /[\p{L}\p{N}]/u.test(textOf(characters)) && meanProbability(characters) >= LOWEST_MEAN
+/** Lines without a letter or digit and lines of low confidence are noise. */
+export function passesThreshold({ characters }: ReadLine): boolean {
+  return /[\p{L}\p{N}]/u.test(textOf(characters)) && meanProbability(characters) >= MIN_MEAN_PROBABILITY
 }
 
-const LOWEST_MEAN = 0.5
+const MIN_MEAN_PROBABILITY = 0.5
 
-/** The surer of two readings of the same line. */
-export function surest(a: ReadLine, b: ReadLine): ReadLine {
+/** The more confident of two readings of the same line. */
+export function higherConfidence(a: ReadLine, b: ReadLine): ReadLine {
   return meanProbability(b.characters) > meanProbability(a.characters) ? b : a
 }
 
-/** Keeps, of readings of the same place, the one that is surer of itself; but a whole line rather than a piece of it. */
-export function dropRepeated(lines: ReadLine[]): ReadLine[] {
+/** Keeps the most confident reading of each position, but prefers a whole line to a fragment of it. */
+export function removeDuplicates(lines: ReadLine[]): ReadLine[] {
   const kept: ReadLine[] = []
-  const surestFirst = lines.toSorted((a, b) => meanProbability(b.characters) - meanProbability(a.characters))
-  for (const line of surestFirst.filter((line) => !lines.some((other) => isPieceOf(line, other)))) {
-    if (kept.every((other) => !samePlace(boundingBox(other.quad), boundingBox(line.quad)))) kept.push(line)
+  const byConfidence = lines.toSorted((a, b) => meanProbability(b.characters) - meanProbability(a.characters))
+  for (const line of byConfidence.filter((line) => !lines.some((other) => isFragmentOf(line, other)))) {
+    if (kept.every((other) => !samePosition(boundingBox(other.quad), boundingBox(line.quad)))) kept.push(line)
   }
   return kept
 }
 
-function isPieceOf(piece: ReadLine, whole: ReadLine): boolean {
-  const [small, large] = [boundingBox(piece.quad), boundingBox(whole.quad)]
-  if (meanProbability(whole.characters) < SURE_ENOUGH || !samePlace(small, large)) return false
-  return large.width * large.height > LARGER * small.width * small.height
+function isFragmentOf(fragment: ReadLine, whole: ReadLine): boolean {
+  const [small, large] = [boundingBox(fragment.quad), boundingBox(whole.quad)]
+  if (meanProbability(whole.characters) < CONFIDENT || !samePosition(small, large)) return false
+  return large.width * large.height > MIN_AREA_RATIO * small.width * small.height
 }
 
-const SURE_ENOUGH = 0.8
-const LARGER = 1.5
+const CONFIDENT = 0.8
+const MIN_AREA_RATIO = 1.5
 
-function samePlace(a: Box, b: Box): boolean {
-  return intersection(a, b) > Math.min(a.width * a.height, b.width * b.height) / 2
+function samePosition(a: Box, b: Box): boolean {
+  return intersectionArea(a, b) > Math.min(a.width * a.height, b.width * b.height) / 2
 }
 
-/** The upright rectangle around a quad. */
+/** The axis-aligned bounding box of a quad. */
 export function boundingBox(quad: Quad): Box {
   const xs = quad.map(({ x }) => x)
   const ys = quad.map(({ y }) => y)
@@ -52,12 +52,12 @@ export function boundingBox(quad: Quad): Box {
   return { left, top, width: Math.max(...xs) - left, height: Math.max(...ys) - top }
 }
 
-/** A line in the form of the answer: shares of the picture, per cent, split into words at its spaces. */
+/** Converts a line to the result format: fractions of the image, percent, split into words at spaces. */
 export function toTextLine({ quad, characters }: ReadLine, width: number, height: number): TextLine {
   const describe = (part: ReadCharacter[], place: Quad): TextWord => ({
     text: textOf(part).trim(),
     confidence: 100 * meanProbability(part),
-    polygon: place.map(({ x, y }) => ({ x: share(x, width), y: share(y, height) })),
+    polygon: place.map(({ x, y }) => ({ x: toFraction(x, width), y: toFraction(y, height) })),
   })
   const words = splitWords(characters).map((word) =>
     describe(word, sliceQuad(quad, ...extent(word, characters))),
@@ -69,13 +69,13 @@ function textOf(characters: ReadCharacter[]): string {
   return characters.map(({ character }) => character).join('')
 }
 
-/** How sure a line is, 0 to 1. */
+/** The confidence of a line, 0 to 1. */
 export function meanProbability(characters: ReadCharacter[]): number {
   const sum = characters.reduce((total, { probability }) => total + probability, 0)
   return characters.length === 0 ? 0 : sum / characters.length
 }
 
-function share(pixels: number, side: number): Point['x'] {
+function toFraction(pixels: number, side: number): Point['x'] {
   return Math.min(1, Math.max(0, pixels / side))
 }
 
@@ -88,7 +88,7 @@ function splitWords(characters: ReadCharacter[]): ReadCharacter[][] {
   return words.filter((word) => word.length > 0)
 }
 
-/** From half a character before the word's first to half a character after its last, as shares of the line. */
+/** From half a character before the word to half a character after it, as fractions of the line. */
 function extent(word: ReadCharacter[], line: ReadCharacter[]): [number, number] {
   const half = 0.5 / Math.max(1, line.length)
   const first = word[0]

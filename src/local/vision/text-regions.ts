@@ -1,9 +1,9 @@
-import type { Point } from './answers.ts'
-import { corners, type Quad, shortSide, smallestRectangle, unclip } from './quad.ts'
+import { corners, minAreaRect, type Quad, shortSide, unclip } from './quad.ts'
+import type { Point } from './results.ts'
 
 /**
- * Finds the lines of text in a map of probabilities (DB post-processing, without polygons):
- * connected pixels above a threshold, the smallest rectangle around each, grown to the text's real size.
+ * Extracts text lines from a probability map (DB post-processing, with rectangles instead of polygons):
+ * connected components above a threshold, their minimum-area rectangles, unclipped to the text's full size.
  * @param map one probability per pixel, row by row
  * @returns quads in the map's pixels
  */
@@ -20,14 +20,14 @@ export function textRegions(map: Float32Array, width: number, height: number): Q
 
 const PIXEL_THRESHOLD = 0.3
 const MEAN_THRESHOLD = 0.5
-const FEWEST_PIXELS = 12
-const SHORTEST_SIDE = 3
+const MIN_PIXELS = 12
+const MIN_SIDE = 3
 const UNCLIP_RATIO = 1.6
 
 interface Region {
   pixels: number
   sum: number
-  /** Leftmost and rightmost pixel of each row: all that the hull needs. */
+  /** Leftmost and rightmost pixel of each row: sufficient for the convex hull. */
   rows: Map<number, [number, number]>
 }
 
@@ -66,9 +66,9 @@ function addPixel(region: Region, x: number, y: number, probability: number): vo
 }
 
 function toQuad({ pixels, sum, rows }: Region): Quad | undefined {
-  if (pixels < FEWEST_PIXELS || sum / pixels < MEAN_THRESHOLD) return undefined
-  const rectangle = smallestRectangle([...rows].flatMap(pixelCorners))
-  if (rectangle === undefined || shortSide(rectangle) < SHORTEST_SIDE) return undefined
+  if (pixels < MIN_PIXELS || sum / pixels < MEAN_THRESHOLD) return undefined
+  const rectangle = minAreaRect([...rows].flatMap(pixelCorners))
+  if (rectangle === undefined || shortSide(rectangle) < MIN_SIDE) return undefined
   return corners(unclip(rectangle, UNCLIP_RATIO))
 }
 

@@ -1,4 +1,4 @@
-/** A node of a TensorFlow graph, as TF.js writes it into model.json. */
+/** A node of a TensorFlow graph, as stored in TF.js's model.json. */
 export interface TfNode {
   name: string
   op: string
@@ -19,11 +19,11 @@ export interface TfWeight {
 
 export interface TfModel {
   nodes: Map<string, TfNode>
-  /** The float constants; the integer ones only steer parts of the graph that are not taken over. */
+  /** The float constants; the integer ones only control parts of the graph that are not converted. */
   weights: Map<string, TfWeight>
 }
 
-/** Puts a TF.js graph model together from its model.json and its shards in their order. */
+/** Parses a TF.js graph model from its model.json and its shards in order. */
 export function parseTfModel(json: Buffer, shards: Buffer[]): TfModel {
   const model = JSON.parse(json.toString()) as ModelJson
   const nodes = new Map(model.modelTopology.node.map((node) => [node.name, node]))

@@ -1,22 +1,22 @@
 import { Worker } from 'node:worker_threads'
-import { type DetectedObject, type TextLine, UndecodablePicture } from './answers.ts'
+import { type DetectedObject, type TextLine, UndecodableImage } from './results.ts'
 
 export type Kind = 'objects' | 'text'
-export type Answer = DetectedObject[] | TextLine[]
+export type RecognitionResult = DetectedObject[] | TextLine[]
 
-/** What goes to the worker thread. */
-export interface Question {
+/** Message to the worker thread. */
+export interface RecognitionRequest {
   kind: Kind
-  picture: Uint8Array
+  image: Uint8Array
 }
 
-/** What comes back from it. */
-export type Reply = { answer: Answer } | { undecodable: boolean; message: string }
+/** Message from the worker thread. */
+export type RecognitionResponse = { result: RecognitionResult } | { undecodable: boolean; message: string }
 
-/** A worker thread with one set of models. It is given one question at a time. */
+/** A worker thread with one set of models. It processes one request at a time. */
 export class RecognitionThread {
   readonly #worker: Worker
-  /** Resolves with a sentence when the thread has ended, for whatever reason. */
+  /** Resolves with the reason when the thread has ended. */
   readonly ended: Promise<string>
 
   private constructor(worker: Worker) {
@@ -37,19 +37,19 @@ export class RecognitionThread {
     return thread
   }
 
-  /** @throws {UndecodablePicture} */
-  async ask({ kind, picture }: Question): Promise<Answer> {
-    // A copy that is handed over: the caller keeps its bytes, and a slice does not drag its whole buffer along.
-    const bytes = new Uint8Array(picture)
-    const reply = this.#nextMessage() as Promise<Reply>
-    this.#worker.postMessage({ kind, picture: bytes } satisfies Question, [bytes.buffer])
-    const outcome = await Promise.race([reply, this.ended])
+  /** @throws {UndecodableImage} */
+  async run({ kind, image }: RecognitionRequest): Promise<RecognitionResult> {
+    // A copy is transferred: the caller keeps its bytes, and a slice does not transfer its whole buffer.
+    const bytes = new Uint8Array(image)
+    const response = this.#nextMessage() as Promise<RecognitionResponse>
+    this.#worker.postMessage({ kind, image: bytes } satisfies RecognitionRequest, [bytes.buffer])
+    const outcome = await Promise.race([response, this.ended])
     if (typeof outcome === 'string')
-      throw new Error(`The recognition thread died with this picture: ${outcome}`)
+      throw new Error(`The recognition thread died while processing this image: ${outcome}`)
     return unwrap(outcome)
   }
 
-  /** Lets the thread end by itself: stopping it by force in the middle of a model's run may crash the process. */
+  /** Lets the thread exit by itself: terminating it during inference may crash the process. */
   async stop(): Promise<void> {
     this.#worker.postMessage('stop')
     await this.ended
@@ -60,7 +60,7 @@ export class RecognitionThread {
   }
 }
 
-function unwrap(reply: Reply): Answer {
-  if ('answer' in reply) return reply.answer
-  throw reply.undecodable ? new UndecodablePicture(reply.message) : new Error(reply.message)
+function unwrap(response: RecognitionResponse): RecognitionResult {
+  if ('result' in response) return response.result
+  throw response.undecodable ? new UndecodableImage(response.message) : new Error(response.message)
 }

@@ -1,29 +1,29 @@
-import type { Box, DetectedObject } from './answers.ts'
-import { suppressOverlaps } from './boxes.ts'
+import { nonMaxSuppression } from './boxes.ts'
 import { VEHICLES } from './coco-classes.ts'
-import type { Part } from './picture.ts'
+import type { Part } from './image.ts'
+import type { Box, DetectedObject } from './results.ts'
 
 /**
- * The parts of a picture where a closer look for text pays: its largest vehicles with a margin, in pixels.
- * One and the same vehicle is often found as a car and as a truck; it is looked at once.
+ * The parts of an image that are searched for text at higher resolution: its largest vehicles with a margin, in
+ * pixels. The same vehicle is often detected as both a car and a truck; it is processed once.
  */
 export function vehicleParts(objects: DetectedObject[], whole: Part): Part[] {
   const vehicles = objects
-    .filter(({ name, confidence }) => VEHICLES.has(name) && confidence >= LOWEST_CONFIDENCE)
+    .filter(({ name, confidence }) => VEHICLES.has(name) && confidence >= MIN_CONFIDENCE)
     .map(({ box }) => ({ box, score: box.width * box.height }))
-  return suppressOverlaps(vehicles, LARGEST_OVERLAP)
-    .slice(0, MOST_VEHICLES)
+  return nonMaxSuppression(vehicles, MAX_IOU)
+    .slice(0, MAX_VEHICLES)
     .map(({ box }) => toPart(box, whole))
-    .filter((part) => Math.min(part.width, part.height) >= SMALLEST_PART)
+    .filter((part) => Math.min(part.width, part.height) >= MIN_PART_SIDE)
 }
 
-const LOWEST_CONFIDENCE = 70
-const LARGEST_OVERLAP = 0.5
-/** Each costs as much as the whole picture. */
-const MOST_VEHICLES = 2
+const MIN_CONFIDENCE = 70
+const MAX_IOU = 0.5
+/** Each costs as much as the whole image. */
+const MAX_VEHICLES = 2
 const MARGIN = 0.05
-/** In pixels: nothing can be read in less. */
-const SMALLEST_PART = 32
+/** In pixels: no text is legible in smaller parts. */
+const MIN_PART_SIDE = 32
 
 function toPart({ left, top, width, height }: Box, whole: Part): Part {
   const from = { x: left - MARGIN * width, y: top - MARGIN * height }

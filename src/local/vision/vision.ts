@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os'
-import { AnswerCache } from './answer-cache.ts'
-import type { DetectedObject, TextLine } from './answers.ts'
 import { RecognitionPool } from './pool.ts'
-import type { Answer, Kind } from './thread.ts'
+import { ResultCache } from './result-cache.ts'
+import type { DetectedObject, TextLine } from './results.ts'
+import type { Kind, RecognitionResult } from './thread.ts'
 
 export {
   type Box,
@@ -10,35 +10,34 @@ export {
   type Point,
   type TextLine,
   type TextWord,
-  UndecodablePicture,
-} from './answers.ts'
+  UndecodableImage,
+} from './results.ts'
 
-/** Real recognition, on worker threads: it never blocks the thread that asks. */
+/** Image recognition in worker threads: it never blocks the caller's event loop. */
 export interface Vision {
-  /** @throws {UndecodablePicture} when the bytes cannot be decoded as a picture */
-  objects(picture: Uint8Array): Promise<DetectedObject[]>
-  /** Lines in reading order. @throws {UndecodablePicture} */
-  text(picture: Uint8Array): Promise<TextLine[]>
+  /** @throws {UndecodableImage} when the bytes cannot be decoded as an image */
+  objects(image: Uint8Array): Promise<DetectedObject[]>
+  /** Lines in reading order. @throws {UndecodableImage} */
+  text(image: Uint8Array): Promise<TextLine[]>
   close(): Promise<void>
 }
 
 export interface VisionOptions {
-  /** Worker threads, each with models of its own; default: one per processor. */
+  /** Worker threads, each with its own models; default: one per processor. */
   threads?: number
-  /** Answers to remember by the picture's bytes; 0 = none (for benchmarks); default 512. */
-  remember?: number
+  /** Capacity of the result cache; 0 disables it (for benchmarks); default 512. */
+  cacheSize?: number
 }
 
-/** Loads the models, once per thread. @throws {Error} when they are missing or not the expected ones */
+/** Loads the models, once per thread. @throws {Error} when they are missing or have an unexpected checksum */
 export async function startVision(options: VisionOptions = {}): Promise<Vision> {
-  const { threads = availableParallelism(), remember = 512 } = options
+  const { threads = availableParallelism(), cacheSize = 512 } = options
   const pool = await RecognitionPool.start(Math.max(1, threads))
-  const cache = new AnswerCache<Answer>(remember)
-  const ask = (kind: Kind, picture: Uint8Array) =>
-    cache.answer(kind, picture, () => pool.ask({ kind, picture }))
+  const cache = new ResultCache<RecognitionResult>(cacheSize)
+  const recognize = (kind: Kind, image: Uint8Array) => cache.get(kind, image, () => pool.run({ kind, image }))
   return {
-    objects: async (picture) => (await ask('objects', picture)) as DetectedObject[],
-    text: async (picture) => (await ask('text', picture)) as TextLine[],
+    objects: async (image) => (await recognize('objects', image)) as DetectedObject[],
+    text: async (image) => (await recognize('text', image)) as TextLine[],
     close: () => pool.close(),
   }
 }

@@ -1,26 +1,26 @@
 import { parentPort } from 'node:worker_threads'
 import sharp from 'sharp'
-import { UndecodablePicture } from './answers.ts'
 import { Recognizer } from './recognizer.ts'
-import type { Question, Reply } from './thread.ts'
+import { UndecodableImage } from './results.ts'
+import type { RecognitionRequest, RecognitionResponse } from './thread.ts'
 
-/** The worker thread's program: loads the models, says so, then answers questions until its port is closed. */
-if (parentPort === null) throw new Error('This file runs as a worker thread only.')
+/** Entry point of the worker thread: loads the models, reports `ready`, then serves requests until its port is closed. */
+if (parentPort === null) throw new Error('This module must run in a worker thread.')
 const port = parentPort
 
 sharp.concurrency(1)
 const recognizer = await Recognizer.load()
-port.on('message', (question: Question | 'stop') => {
-  if (question === 'stop') port.close()
-  else void answer(question).then((reply) => port.postMessage(reply))
+port.on('message', (request: RecognitionRequest | 'stop') => {
+  if (request === 'stop') port.close()
+  else void recognize(request).then((response) => port.postMessage(response))
 })
 port.postMessage('ready')
 
-async function answer({ kind, picture }: Question): Promise<Reply> {
+async function recognize({ kind, image }: RecognitionRequest): Promise<RecognitionResponse> {
   try {
-    return { answer: await recognizer[kind](picture) }
+    return { result: await recognizer[kind](image) }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error)
-    return { undecodable: error instanceof UndecodablePicture, message }
+    return { undecodable: error instanceof UndecodableImage, message }
   }
 }

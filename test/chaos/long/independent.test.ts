@@ -9,7 +9,7 @@ const mostCallsPerNeeded = 1.25
 afterAll(async () => expect(await killLeftWorkers()).toBe(0))
 
 it.each([1, 2, 3])(
-  '400 pictures come out exactly and cost little more than one call each, seed %i',
+  '400 images come out exactly and cost little more than one call each, seed %i',
   async (seed) => {
     const outcome = await chaosRun(independentPlan(seed))
     const { needed, extra, requests } = outcome

@@ -11,7 +11,7 @@ import { TestCloud, until } from '../../support/test-cloud.ts'
 import { killLeftWorkers, type WorkerProcess } from '../../support/worker-process.ts'
 import { Accounts } from '../accounts.ts'
 import { truthOf } from '../chaos-run.ts'
-import { type PlannedPicture, picturesOf } from '../plan.ts'
+import { imagesOf, type PlannedImage } from '../plan.ts'
 import { recordedRuns } from '../recorded.ts'
 
 /**
@@ -21,7 +21,7 @@ import { recordedRuns } from '../recorded.ts'
 const seeds = Array.from({ length: Number(process.env.POWER_SEEDS ?? 6) }, (_, place) => place + 1)
 const whySkipped = 'only root may mount a file system over a loop device'
 const doneWell = { code: 0, signal: null }
-const images = 40
+const imageCount = 40
 const lossesPerRun = 2
 
 type Role = 'detector' | 'reader'
@@ -32,7 +32,7 @@ const asking = { detector: 'DetectLabels', reader: 'DetectText' } as const
 let cloud: TestCloud
 let accounts: Accounts
 let disk: LoopDisk | undefined
-let pictures: PlannedPicture[]
+let images: PlannedImage[]
 let starts: number
 
 beforeEach(async () => {
@@ -54,11 +54,11 @@ afterAll(async () => expect(await killLeftWorkers(), 'worker processes left runn
 
 /** @returns false where mounting is not allowed */
 async function begin(role: Role, random: Random): Promise<boolean> {
-  pictures = picturesOf(random, images)
-  await Promise.all(pictures.map(({ key, bytes }) => cloud.put(key, bytes)))
+  images = imagesOf(random, imageCount)
+  await Promise.all(images.map(({ key, bytes }) => cloud.put(key, bytes)))
   const stateDir = stateDirOf(role)
   mkdirSync(stateDir)
-  disk = LoopDisk.mount(stateDir, join(cloud.folder, 'disk'))
+  disk = LoopDisk.mount(stateDir, join(cloud.directory, 'disk'))
   return disk !== undefined
 }
 
@@ -130,7 +130,7 @@ function watchRuns(): Set<string> {
 /** Both workers to the end. When the queue is empty, the result is there: nothing is deleted before. */
 async function finish(): Promise<void> {
   await cloud.drained()
-  expect(await cloud.results()).toBe(truthOf(pictures))
+  expect(await cloud.results()).toBe(truthOf(images))
 }
 
 /** What the control must fail: the same as for honest disks, at the same moments. */
@@ -150,10 +150,10 @@ async function readerLosesPower(random: Random, more: Record<string, string> = {
   await finish()
   // Once more, when all is done: every file of the results must be on the disk, with its name and its content.
   await losePower('reader', reader)
-  expect(await cloud.results()).toBe(truthOf(pictures))
+  expect(await cloud.results()).toBe(truthOf(images))
   const [run] = recordedRuns(cloud.readerState)
   const directory = join(cloud.readerState, 'runs', run?.run ?? '')
-  expect(await readFile(join(directory, 'results.txt'), 'utf8')).toBe(truthOf(pictures))
+  expect(await readFile(join(directory, 'results.txt'), 'utf8')).toBe(truthOf(images))
   const json: ResultsHead & { outcomes: unknown[] } = JSON.parse(
     await readFile(join(directory, 'results.json'), 'utf8'),
   )
@@ -179,7 +179,7 @@ describe('power fails under the state directory', () => {
 describe('a control: where fsync does nothing, power losses are noticed', () => {
   /** @returns undefined where there is no C compiler */
   function libraryWithoutSync(): string | undefined {
-    const [source, library] = [join(cloud.folder, 'nosync.c'), join(cloud.folder, 'nosync.so')]
+    const [source, library] = [join(cloud.directory, 'nosync.c'), join(cloud.directory, 'nosync.so')]
     const functions = ['fsync', 'fdatasync'].map((name) => `int ${name}(int fd) { (void)fd; return 0; }`)
     writeFileSync(source, `${functions.join('\n')}\nint sync_file_range() { return 0; }\n`)
     const { status } = spawnSync('cc', ['-shared', '-fPIC', '-o', library, source])
@@ -202,7 +202,7 @@ describe('a control: where fsync does nothing, power losses are noticed', () => 
       expect(runs.size, 'the run is forgotten').toBeGreaterThan(1)
     } else {
       await cloud.drained()
-      expect(await cloud.results(), 'outcomes are forgotten').not.toBe(truthOf(pictures))
+      expect(await cloud.results(), 'outcomes are forgotten').not.toBe(truthOf(images))
     }
   })
 
@@ -213,9 +213,9 @@ describe('a control: where fsync does nothing, power losses are noticed', () => 
 })
 
 test('the disk of these tests loses what was not synced, and keeps what was', async ({ skip }) => {
-  const directory = join(cloud.folder, 'plain')
+  const directory = join(cloud.directory, 'plain')
   mkdirSync(directory)
-  disk = LoopDisk.mount(directory, join(cloud.folder, 'disk'))
+  disk = LoopDisk.mount(directory, join(cloud.directory, 'disk'))
   if (!disk) return skip(whySkipped)
   writeFileSync(join(directory, 'synced'), 'synced')
   disk.sync()

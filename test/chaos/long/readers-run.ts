@@ -8,14 +8,7 @@ import { TestCloud, until } from '../../support/test-cloud.ts'
 import { Accounts } from '../accounts.ts'
 import { truthOf } from '../chaos-run.ts'
 import { Driver } from '../driver.ts'
-import {
-  type Act,
-  badNetwork,
-  disorder,
-  type PlannedPicture,
-  picturesOf,
-  visibilitySeconds,
-} from '../plan.ts'
+import { type Act, badNetwork, disorder, imagesOf, type PlannedImage, visibilitySeconds } from '../plan.ts'
 import { doneRun, isDone } from '../recorded.ts'
 
 const readers = ['b1', 'b2', 'b3'] as const
@@ -26,7 +19,7 @@ const patienceMs = 280_000
 /** One run of three readers under chaos, made by its seed alone. */
 export interface ReadersPlan {
   readonly seed: number
-  readonly images: readonly PlannedPicture[]
+  readonly images: readonly PlannedImage[]
   /** so many detectors send a run each, at the same time */
   readonly detectors: number
   readonly maxLatencyMs: number
@@ -38,7 +31,7 @@ export interface ReadersPlan {
 
 export function readersPlanOf(seed: number): ReadersPlan {
   const random = new Random('readers', seed)
-  const images = picturesOf(random, random.between(15, 50))
+  const images = imagesOf(random, random.between(15, 50))
   return {
     seed,
     images,
@@ -96,7 +89,7 @@ export async function readersRun(plan: ReadersPlan): Promise<ReadersOutcome> {
 
 /** @returns the state directories of the detectors */
 async function workThrough(plan: ReadersPlan, cloud: TestCloud, accounts: Accounts): Promise<string[]> {
-  const stateDirs = Array.from({ length: plan.detectors }, (_, place) => join(cloud.folder, `a${place}`))
+  const stateDirs = Array.from({ length: plan.detectors }, (_, place) => join(cloud.directory, `a${place}`))
   await Promise.all(stateDirs.map((stateDir) => mkdir(stateDir)))
   const reading = readers.map((name) => readerDriver(cloud, accounts, name))
   const detecting = stateDirs.map((stateDir) => detectorDriver(cloud, accounts, stateDir))
@@ -123,7 +116,7 @@ async function workThrough(plan: ReadersPlan, cloud: TestCloud, accounts: Accoun
 }
 
 function readerDriver(cloud: TestCloud, accounts: Accounts, name: string): Driver {
-  const stateDir = join(cloud.folder, name)
+  const stateDir = join(cloud.directory, name)
   const environment = { IMGPIPE_STATE_DIR: stateDir, IMGPIPE_RESULTS_BUCKET: resultsBucket }
   const start = (accessKey: string) => cloud.reader({ ...environment, AWS_ACCESS_KEY_ID: accessKey })
   return new Driver(cloud, accounts, { role: `reader-${name}-`, stateDir, start, isOver: async () => false })
@@ -156,13 +149,13 @@ async function allPublished(cloud: TestCloud, stateDirs: readonly string[]): Pro
 }
 
 function shownFiles(cloud: TestCloud): string[] {
-  return readers.map((name) => join(cloud.folder, name, 'results.txt'))
+  return readers.map((name) => join(cloud.directory, name, 'results.txt'))
 }
 
 /** results.txt of each run on each reader's disk. */
 function resultFiles(cloud: TestCloud, stateDirs: readonly string[]): string[] {
   return readers.flatMap((name) =>
-    stateDirs.map((stateDir) => join(cloud.folder, name, 'runs', doneRun(stateDir) ?? '', 'results.txt')),
+    stateDirs.map((stateDir) => join(cloud.directory, name, 'runs', doneRun(stateDir) ?? '', 'results.txt')),
   )
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { DeleteObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, describe, expect, test } from 'vitest'
-import { type Described, expectedResults, numbered, putPictures } from '../../pipeline/pictures.ts'
+import { type Described, expectedResults, numbered, putImages } from '../../pipeline/images.ts'
 import { Random } from '../../support/random.ts'
 import { lookOf } from '../../support/simulated-vision.ts'
 import { bucket, TestCloud, until } from '../../support/test-cloud.ts'
@@ -39,7 +39,7 @@ describe('kill -9 of either worker in the first run and in later ones', () => {
       try {
         const pair = new Pair(cloud, random)
         let described = numbered(images)
-        await putPictures(cloud, described)
+        await putImages(cloud, described)
         const needed = { detector: described.length, reader: carsOf(described) }
         for (let run = 0; run < runs; run++) {
           await pair.runThrough()
@@ -52,7 +52,7 @@ describe('kill -9 of either worker in the first run and in later ones', () => {
           }
           if (run === runs - 1) break
           const change = changeOf(described, run, random)
-          await putPictures(cloud, change.put)
+          await putImages(cloud, change.put)
           for (const { key } of change.removed)
             await cloud.s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: key }))
           described = change.now
@@ -192,7 +192,7 @@ describe('a limit of 100 calls a day over 300 images, with a start every few sec
       latency: () => delay(random.between(20, 100)),
     })
     try {
-      await putPictures(cloud, many)
+      await putImages(cloud, many)
       if (role === 'reader') expect(await cloud.detector().exited).toEqual(doneWell)
       const operation = role === 'detector' ? 'DetectLabels' : 'DetectText'
       const byDay = new Map<string, number>()

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { afterAll, afterEach, expect, test } from 'vitest'
-import { expectedResults, numbered, putPictures } from '../../pipeline/pictures.ts'
+import { expectedResults, numbered, putImages } from '../../pipeline/images.ts'
 import type { FaultRule } from '../../support/fault-proxy.ts'
 import { SmallDisk } from '../../support/small-disk.ts'
 import { TestCloud } from '../../support/test-cloud.ts'
@@ -19,7 +19,7 @@ afterAll(async () => expect(await killLeftWorkers(), 'worker processes left runn
 const doneWell = { code: 0, signal: null }
 /** The run is not done; the next start resumes it. */
 const interrupted = { code: 75, signal: null }
-const pictures = numbered(40)
+const images = numbered(40)
 
 /** Longer than any test: a message that a reader keeps is not seen again. */
 const visibilitySeconds = 600
@@ -29,13 +29,13 @@ async function finish(): Promise<void> {
   if (!isDone(cloud.detectorState)) expect(await cloud.detector().exited).toEqual(doneWell)
   const reader = cloud.reader()
   await cloud.drained()
-  expect(await cloud.results()).toBe(expectedResults(pictures))
+  expect(await cloud.results()).toBe(expectedResults(images))
   await reader.kill()
 }
 
 async function begin(seconds = visibilitySeconds): Promise<void> {
   cloud = await TestCloud.start({ visibilitySeconds: seconds })
-  await putPictures(cloud, pictures)
+  await putImages(cloud, images)
 }
 
 test.each([1, 2, 3, 4, 5, 7, 10, 20, 40])('the detector is stopped at its request %i', async (count) => {
@@ -79,7 +79,7 @@ const troubles: [string, FaultRule][] = [
 test.each(troubles)('both are stopped while %s', async (_, rule) => {
   await begin()
   expect(await cloud.detector().exited).toEqual(doneWell)
-  const again = { IMGPIPE_STATE_DIR: join(cloud.folder, 'again') }
+  const again = { IMGPIPE_STATE_DIR: join(cloud.directory, 'again') }
   const heal = cloud.proxy.add(rule)
   const isThere = cloud.proxy.arrivals(40, () => true)
   const [detector, reader] = [cloud.detector(again), cloud.reader()]

@@ -2,7 +2,7 @@ import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DeleteQueueCommand } from '@aws-sdk/client-sqs'
 import { afterAll, afterEach, beforeEach, expect, test } from 'vitest'
-import { expectedResults, numbered, putPictures } from '../../pipeline/pictures.ts'
+import { expectedResults, numbered, putImages } from '../../pipeline/images.ts'
 import type { Service } from '../../support/aws-request.ts'
 import { lookOf } from '../../support/simulated-vision.ts'
 import { SmallDisk } from '../../support/small-disk.ts'
@@ -27,8 +27,8 @@ afterEach(async () => {
 afterAll(async () => expect(await killLeftWorkers(), 'worker processes left running').toBe(0))
 
 const doneWell = { code: 0, signal: null }
-const pictures = numbered(40)
-const truth = expectedResults(pictures)
+const images = numbered(40)
+const truth = expectedResults(images)
 
 /** Both workers, to the end. */
 async function runBoth(settings: Record<string, string> = {}, preload?: string): Promise<void> {
@@ -47,7 +47,7 @@ test.each([
 ] as const)(
   'the detector loses access to %s at request %i: one sentence after a minute, and the next start resumes',
   async (service, requests) => {
-    await putPictures(cloud, pictures)
+    await putImages(cloud, images)
     const detector = cloud.detector({ AWS_ACCESS_KEY_ID: 'first' })
     await cloud.proxy.arrivals(requests, ofService(service))
     const restore = cloud.proxy.add({
@@ -71,7 +71,7 @@ test.each([
 ] as const)(
   'the reader loses access to %s at request %i: it says so, stays up, and recovers by itself',
   async (service, requests) => {
-    await putPictures(cloud, pictures)
+    await putImages(cloud, images)
     expect(await cloud.detector().exited).toEqual(doneWell)
     const reader = cloud.reader({}, undefined, ['--once'])
     await cloud.proxy.arrivals(requests, ofService(service))
@@ -84,7 +84,7 @@ test.each([
 )
 
 test('the queue is deleted in the middle: the detector ends, the reader waits, with a new queue nothing is missing', async () => {
-  await putPictures(cloud, pictures)
+  await putImages(cloud, images)
   const removal = Promise.withResolvers<unknown>()
   cloud.proxy.add({
     when: (request) => lookOf(request) === 'objects 40.jpg',
@@ -105,8 +105,8 @@ test('the queue is deleted in the middle: the detector ends, the reader waits, w
 })
 
 test('credentials expire in the middle and are replaced in their file', async () => {
-  await putPictures(cloud, pictures)
-  const file = join(cloud.folder, 'credentials')
+  await putImages(cloud, images)
+  const file = join(cloud.directory, 'credentials')
   const write = (key: string) =>
     writeFile(file, `[default]\naws_access_key_id=${key}\naws_secret_access_key=s\naws_session_token=t\n`)
   await write('old')
@@ -153,9 +153,9 @@ test.for(['detector', 'reader'] as const)(
 test.for(['detector', 'reader'] as const)(
   'a state directory that the %s may not write: one sentence',
   async (role, { skip }) => {
-    disk = SmallDisk.mount(join(cloud.folder, 'disk'), 4096)
+    disk = SmallDisk.mount(join(cloud.directory, 'disk'), 4096)
     if (!disk) return skip('only root may mount a file system')
-    await putPictures(cloud, pictures)
+    await putImages(cloud, images)
     if (role === 'reader') expect(await cloud.detector().exited).toEqual(doneWell)
     disk.makeReadOnly()
     const worker = cloud[role]({ IMGPIPE_STATE_DIR: disk.path })
@@ -169,10 +169,10 @@ test.for(['detector', 'reader'] as const)(
 test.for(['detector', 'reader'] as const)(
   'the disk of the %s is full in the middle: it waits for space',
   async (role, { skip }) => {
-    disk = SmallDisk.mount(join(cloud.folder, 'disk'), 4096)
+    disk = SmallDisk.mount(join(cloud.directory, 'disk'), 4096)
     if (!disk) return skip('only root may mount a file system')
     const many = numbered(200)
-    await putPictures(cloud, many)
+    await putImages(cloud, many)
     const settings = (of: string) => (of === role && disk ? { IMGPIPE_STATE_DIR: disk.path } : {})
     const detector = cloud.detector(settings('detector'))
     const reader = cloud.reader(settings('reader'))
@@ -192,7 +192,7 @@ test.for(['detector', 'reader'] as const)(
 test.each(['detector', 'reader'] as const)(
   'a corrupt database of the %s: a sentence with the remedy',
   async (role) => {
-    await putPictures(cloud, pictures)
+    await putImages(cloud, images)
     await runBoth()
     const stateDir = role === 'detector' ? cloud.detectorState : cloud.readerState
     const path = join(stateDir, `${role}.sqlite`)
@@ -210,10 +210,10 @@ test.each(['detector', 'reader'] as const)(
 
 test('the clock is set back a day between two runs: the later one is shown', async () => {
   const clock = new URL('../../support/clock-preload.ts', import.meta.url).pathname
-  await putPictures(cloud, [{ key: '1.jpg', car: 99, lines: ['BEFORE'] }])
+  await putImages(cloud, [{ key: '1.jpg', car: 99, lines: ['BEFORE'] }])
   await runBoth({ CLOCK_SHIFT_MS: String(24 * 3600 * 1000) }, clock)
   expect(await cloud.results()).toBe('1.jpg: BEFORE\n')
-  await putPictures(cloud, [{ key: '1.jpg', car: 99, lines: ['AFTER'] }])
+  await putImages(cloud, [{ key: '1.jpg', car: 99, lines: ['AFTER'] }])
   await runBoth()
   expect(await cloud.results()).toBe('1.jpg: AFTER\n')
   // As it is found again by a reader that starts.
@@ -225,7 +225,7 @@ test('the clock is set back a day between two runs: the later one is shown', asy
 
 test('the clock is set back in the middle of a run', async () => {
   const clock = new URL('../../support/clock-preload.ts', import.meta.url).pathname
-  await putPictures(cloud, pictures)
+  await putImages(cloud, images)
   cloud.proxy.add({ service: 'rekognition', fault: { kind: 'delay', mostMilliseconds: 300 } })
   const ahead = { CLOCK_SHIFT_MS: String(3600 * 1000) }
   const [detector, reader] = [cloud.detector(ahead, clock), cloud.reader(ahead, clock)]
@@ -236,16 +236,16 @@ test('the clock is set back in the middle of a run', async () => {
 })
 
 test('several runs that are complete at the same moment are all published', async () => {
-  await putPictures(cloud, numbered(3))
+  await putImages(cloud, numbered(3))
   for (const place of [1, 2, 3, 4]) {
-    const stateDir = join(cloud.folder, `a${place}`)
+    const stateDir = join(cloud.directory, `a${place}`)
     await mkdir(stateDir)
     expect(await cloud.detector({ IMGPIPE_STATE_DIR: stateDir }).exited).toEqual(doneWell)
   }
   const reader = cloud.reader()
   await cloud.drained()
   for (const place of [1, 2, 3, 4]) {
-    const run = doneRun(join(cloud.folder, `a${place}`)) ?? ''
+    const run = doneRun(join(cloud.directory, `a${place}`)) ?? ''
     const path = join(cloud.readerState, 'runs', run, 'results.txt')
     await until(() =>
       readFile(path, 'utf8').then(

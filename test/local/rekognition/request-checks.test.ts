@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { call, object, picture, seeing, testCloud } from '../cloud.ts'
+import { call, object, seeing, testCloud, testImage } from '../cloud.ts'
 
 let url: string
 let jpeg: string
@@ -8,7 +8,7 @@ let stop: () => Promise<void>
 beforeAll(async () => {
   const vision = seeing({ objects: [object('Car', 95)] })
   url = (await testCloud({ vision }, (end) => (stop = end))).url
-  jpeg = Buffer.from(await picture()).toString('base64')
+  jpeg = Buffer.from(await testImage()).toString('base64')
 })
 afterAll(() => stop())
 
@@ -17,7 +17,7 @@ const both = ['DetectLabels', 'DetectText'] as const
 const parameter = 'InvalidParameterException'
 const serialization = 'SerializationException'
 
-describe.each(both)('%s refuses', (operation) => {
+describe.each(both)('%s rejects', (operation) => {
   it.each<[string, unknown, string]>([
     ['no JSON', '{"Image":', serialization],
     ['a list', [], serialization],
@@ -48,8 +48,8 @@ describe.each(both)('%s refuses', (operation) => {
   })
 })
 
-/** The request with a good picture. */
-function withPicture(rest: object) {
+/** The request with a valid image. */
+function withImage(rest: object) {
   return { Image: { Bytes: jpeg }, ...rest }
 }
 
@@ -79,7 +79,7 @@ describe('DetectLabels', () => {
     [general({ LabelCategoryInclusionFilters: ['x'.repeat(51)] }), parameter],
     [general({ LabelCategoryExclusionFilters: Array.from({ length: 101 }, () => 'x') }), parameter],
   ])('refuses %j', async (rest, error) => {
-    expect(await call(url, 'DetectLabels', withPicture(rest))).toMatchObject({ status: 400, error })
+    expect(await call(url, 'DetectLabels', withImage(rest))).toMatchObject({ status: 400, error })
   })
 
   it.each<[object, number]>([
@@ -96,12 +96,12 @@ describe('DetectLabels', () => {
     [general({ LabelInclusionFilters: ['Car', 'Vehicle'], LabelExclusionFilters: ['Vehicle'] }), 1],
     [{ MaxLabels: 1, ...general({ LabelExclusionFilters: ['Car'] }) }, 1],
   ])('answers %j with %d labels', async (rest, count) => {
-    const { status, answer } = await call(url, 'DetectLabels', withPicture(rest))
+    const { status, answer } = await call(url, 'DetectLabels', withImage(rest))
     expect([status, Object(answer).Labels.length]).toEqual([200, count])
   })
 
-  it('names every broken constraint, in Amazon’s words', async () => {
-    const { message } = await call(url, 'DetectLabels', withPicture({ MinConfidence: 101, MaxLabels: -1 }))
+  it('lists every violated constraint, in Amazon’s words', async () => {
+    const { message } = await call(url, 'DetectLabels', withImage({ MinConfidence: 101, MaxLabels: -1 }))
     expect(message).toBe(
       "2 validation errors detected: Value '-1' at 'maxLabels' failed to satisfy constraint: Member must have value " +
         "greater than or equal to 0; Value '101' at 'minConfidence' failed to satisfy constraint: Member must have " +
@@ -129,7 +129,7 @@ describe('DetectText', () => {
     [region('all' as unknown as object), serialization],
     [region(...Array.from({ length: 11 }, () => ({ BoundingBox: box }))), parameter],
   ])('refuses %j', async (rest, error) => {
-    expect(await call(url, 'DetectText', withPicture(rest))).toMatchObject({ status: 400, error })
+    expect(await call(url, 'DetectText', withImage(rest))).toMatchObject({ status: 400, error })
   })
 
   it.each([
@@ -140,7 +140,7 @@ describe('DetectText', () => {
     [region({ BoundingBox: { ...box, Left: 0.1, Width: 0.9000001 } })],
     [region(points(10))],
   ])('takes %j', async (rest) => {
-    expect(await call(url, 'DetectText', withPicture(rest))).toMatchObject({ status: 200 })
+    expect(await call(url, 'DetectText', withImage(rest))).toMatchObject({ status: 200 })
   })
 })
 
@@ -148,12 +148,12 @@ describe('Any request', () => {
   it.each(['DetectFaces', '', 'toString', '__proto__'])(
     'for the operation "%s" is unknown',
     async (operation) => {
-      const refused = await call(url, operation, withPicture({}))
+      const refused = await call(url, operation, withImage({}))
       expect(refused).toMatchObject({ status: 400, error: 'UnknownOperationException' })
     },
   )
 
-  it('gets Amazon’s headers, and its own errors Amazon’s fields', async () => {
+  it('gets Amazon’s headers and error fields', async () => {
     const { headers, answer } = await call(url, 'DetectText', { Image: { S3Object: s3Object } })
     expect(headers.get('content-type')).toBe('application/x-amz-json-1.1')
     const id = headers.get('x-amzn-requestid')

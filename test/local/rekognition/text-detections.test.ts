@@ -7,7 +7,7 @@ const sign = line(90, word('GARDEN', 95, { left: 0.1 }), word('STATE', 85, { lef
 const plate = line(99, word('YHI9', 99, { top: 0.5 }))
 
 describe('detectionsOf', () => {
-  it('gives all lines first, then all words, with Ids and the Ids of their lines', () => {
+  it('returns all lines first, then all words, with Ids and ParentIds', () => {
     const found = detectionsOf([sign, plate], all)
     expect(found.map(({ Id, Type, ParentId, DetectedText }) => [Id, Type, ParentId, DetectedText])).toEqual([
       [0, 'LINE', undefined, 'GARDEN STATE'],
@@ -18,7 +18,7 @@ describe('detectionsOf', () => {
     ])
   })
 
-  it('gives the polygon, and the upright box around it', () => {
+  it('returns the polygon and its bounding box', () => {
     const slanted = [
       { x: 0.2, y: 0.1 },
       { x: 0.6, y: 0.3 },
@@ -30,7 +30,7 @@ describe('detectionsOf', () => {
     expect(found?.Geometry?.BoundingBox).toEqual({ Left: 0.1, Top: 0.1, Width: 0.5, Height: 0.4 })
   })
 
-  it('makes a line of the words that are left, and none of no words', () => {
+  it('reduces a line to its remaining words, and omits it without any', () => {
     const found = detectionsOf([sign, plate], ({ text }) => text === 'STATE')
     expect(found.map(({ Type, DetectedText, Confidence }) => [Type, DetectedText, Confidence])).toEqual([
       ['LINE', 'STATE', 85],
@@ -39,7 +39,7 @@ describe('detectionsOf', () => {
     expect(found[0]?.Geometry?.BoundingBox?.Left).toBeCloseTo(0.4)
   })
 
-  it('names a hundred words at most, and no line beyond them', () => {
+  it('returns at most a hundred words, and no line beyond them', () => {
     const lines = Array.from({ length: 60 }, (_, at) => line(90, word(`a${at}`, 90), word(`b${at}`, 90)))
     const found = detectionsOf([...lines.slice(0, 49), plate, ...lines.slice(49)], all)
     expect(found.filter(({ Type }) => Type === 'WORD')).toHaveLength(100)

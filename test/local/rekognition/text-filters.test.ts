@@ -35,7 +35,7 @@ describe('RegionsOfInterest', () => {
   const hook = polygon([0, 0], [1, 0], [1, 1], [0.65, 1], [0.65, 0.2], [0, 0.2])
   it.each([
     ['none', [], ['left', 'right']],
-    ['the whole picture', [box(0, 0, 1, 1)], ['left', 'right']],
+    ['the whole image', [box(0, 0, 1, 1)], ['left', 'right']],
     ['one half of it', [box(0, 0, 0.5, 1)], ['left']],
     ['more than half of the word', [box(0, 0, 0.21, 1)], ['left']],
     ['less than half of the word', [box(0, 0, 0.19, 1)], []],

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { startVision, type Vision } from '../../../src/local/vision/vision.ts'
 
 /**
- * How good the recognition is over a set of labelled photos. They belong to others and are not part of the project:
- * where they lie beside it, in ../shared/photos, they are looked at, and else these tests are skipped.
+ * Accuracy of the recognition on a set of labelled photos that are not part of the project: skipped unless they are in
+ * ../shared/photos, next to the checkout.
  */
 const PHOTOS = fileURLToPath(new URL('../../../../shared/photos/', import.meta.url))
 const present = existsSync(`${PHOTOS}labels.tsv`)
@@ -45,7 +45,7 @@ describe.skipIf(!present)('on labelled photos', () => {
     expect(recall).toBeGreaterThanOrEqual(0.9)
   })
 
-  // Text takes a second a photo: every third is enough to see that the reading has not become worse.
+  // Text takes a second per photo: every third is enough to detect a regression.
   test('plates are read, O like 0 and I like 1', { timeout: 300_000 }, async () => {
     const sample = photos.filter(({ plates }) => plates.length > 0).filter((_, at) => at % 3 === 0)
     const outcomes = (await Promise.all(sample.map(platesRead))).flat()
@@ -67,7 +67,7 @@ async function platesRead({ file, plates }: Photo): Promise<boolean[]> {
   return plates.map((plate) => read.some((text) => text.includes(fold(plate))))
 }
 
-/** Letters and digits alone; some of the photos' labels write a zero as O. */
+/** Letters and digits only; some labels have O for zero. */
 function fold(text: string): string {
   const plain = text.toUpperCase().replace(/[^\p{L}\p{N}]/gu, '')
   return plain.replaceAll('O', '0').replaceAll('I', '1')

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { decodeBox, intersectionOverUnion, suppressOverlaps } from '../../../src/local/vision/boxes.ts'
+import { decodeBox, intersectionOverUnion, nonMaxSuppression } from '../../../src/local/vision/boxes.ts'
 
 describe('decoding', () => {
   const anchors = Float32Array.of(0, 0, 1, 1, 0.2, 0.4, 0.6, 0.6)
@@ -33,10 +33,10 @@ describe('suppression', () => {
     ['nothing', [], [], []],
   ])('%s', (_, scores, lefts, kept) => {
     const found = scores.map((score, at) => ({ score, box: box(lefts[at] ?? 0) }))
-    expect(suppressOverlaps(found, 0.5).map(({ score }) => score)).toEqual(kept)
+    expect(nonMaxSuppression(found, 0.5).map(({ score }) => score)).toEqual(kept)
   })
 
-  test('overlap is intersection over union', () => {
+  test('the overlap is IoU', () => {
     expect(intersectionOverUnion(box(0), box(0.1))).toBeCloseTo(1 / 3)
     expect(intersectionOverUnion(box(0), box(0.2))).toBe(0)
     expect(intersectionOverUnion(box(0, 0), box(0, 0))).toBe(0)

@@ -30,7 +30,7 @@ describe('confidence', () => {
   })
 })
 
-describe('where to look closer for text', () => {
+describe('parts searched for text at higher resolution', () => {
   const whole = { left: 0, top: 0, width: 1000, height: 500 }
   const seen = (name: string, confidence: number, left: number, width: number) => ({
     name,
@@ -44,7 +44,7 @@ describe('where to look closer for text', () => {
     ])
   })
 
-  test('within the picture', () => {
+  test('within the image', () => {
     expect(vehicleParts([seen('Car', 90, 0, 1)], whole)).toEqual([
       { left: 0, top: 90, width: 1000, height: 220 },
     ])

@@ -1,6 +1,6 @@
-import type { Pixels } from '../../../src/local/vision/picture.ts'
+import type { Pixels } from '../../../src/local/vision/image.ts'
 
-/** A drawing made of numbers alone, the same on every machine: a red octagon with a white rim before a pale sky. */
+/** A computed drawing, identical on every machine: a red octagon with a white rim on a pale sky. */
 export function drawSign(width: number, height: number): Pixels {
   const data = Buffer.alloc(width * height * 3)
   for (let y = 0; y < height; y++) {

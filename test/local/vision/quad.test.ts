@@ -1,20 +1,20 @@
 import { describe, expect, test } from 'vitest'
-import type { Point } from '../../../src/local/vision/answers.ts'
 import {
   corners,
+  insetQuad,
+  minAreaRect,
   type Quad,
   quadSize,
+  rotateQuarter,
   shortSide,
   sliceQuad,
-  smallestRectangle,
-  trimQuad,
-  turnQuarter,
   unclip,
 } from '../../../src/local/vision/quad.ts'
+import type { Point } from '../../../src/local/vision/results.ts'
 
 const points = (...flat: [number, number][]): Point[] => flat.map(([x, y]) => ({ x, y }))
 
-/** A filled rectangle of 40 × 10, turned by an angle about (100, 100). */
+/** A filled rectangle of 40 × 10, rotated about (100, 100). */
 function turnedRectangle(degrees: number): Point[] {
   const angle = (degrees * Math.PI) / 180
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)]
@@ -26,7 +26,7 @@ function turnedRectangle(degrees: number): Point[] {
 }
 
 function smallest(of: Point[]) {
-  const rectangle = smallestRectangle(of)
+  const rectangle = minAreaRect(of)
   if (rectangle === undefined) throw new Error('no rectangle')
   return rectangle
 }
@@ -38,7 +38,7 @@ function expectQuad(quad: Quad, expected: [number, number][]): void {
   }
 }
 
-describe('smallest rectangle', () => {
+describe('minimum-area rectangle', () => {
   test.each([0, 10, 30, 44, -10, -44])(
     'finds a rectangle turned by %d degrees and where its text begins',
     (degrees) => {
@@ -51,7 +51,7 @@ describe('smallest rectangle', () => {
     },
   )
 
-  test('an upright rectangle has its corners clockwise from the top left', () => {
+  test('an axis-aligned rectangle has its corners clockwise from the top left', () => {
     expectQuad(corners(smallest(points([0, 0], [4, 0], [4, 2], [0, 2], [1, 1]))), [
       [0, 0],
       [4, 0],
@@ -60,7 +60,7 @@ describe('smallest rectangle', () => {
     ])
   })
 
-  test('the area is the smallest, not the upright one', () => {
+  test('the area is minimal, not that of the bounding box', () => {
     const diamond = corners(smallest(points([0, 1], [1, 0], [2, 1], [1, 2])))
     expect(quadSize(diamond).width).toBeCloseTo(Math.SQRT2)
   })
@@ -69,7 +69,7 @@ describe('smallest rectangle', () => {
     ['no point', []],
     ['one point', points([1, 1])],
     ['points on a line', points([0, 0], [1, 1], [2, 2])],
-  ])('%s has none', (_, of) => expect(smallestRectangle(of)).toBeUndefined())
+  ])('%s has none', (_, of) => expect(minAreaRect(of)).toBeUndefined())
 })
 
 test('unclip grows by area × ratio ÷ perimeter on every side', () => {
@@ -85,7 +85,7 @@ describe('parts of a quad', () => {
     { x: 0, y: 4 },
   ]
 
-  test('a slice along the text', () => {
+  test('a slice in reading direction', () => {
     expectQuad(sliceQuad(quad, 0.2, 0.5), [
       [2, 0],
       [5, 0],
@@ -94,8 +94,8 @@ describe('parts of a quad', () => {
     ])
   })
 
-  test('trimming takes the same width off every side', () => {
-    expectQuad(trimQuad(quad, 0.25), [
+  test('an inset moves every side by the same distance', () => {
+    expectQuad(insetQuad(quad, 0.25), [
       [1, 1],
       [9, 1],
       [9, 3],
@@ -103,8 +103,8 @@ describe('parts of a quad', () => {
     ])
   })
 
-  test('a quarter turn lets the text begin at the next corner', () => {
-    expectQuad(turnQuarter(quad), [
+  test('rotating by 90° starts the text at the next corner', () => {
+    expectQuad(rotateQuarter(quad), [
       [10, 0],
       [10, 4],
       [0, 4],

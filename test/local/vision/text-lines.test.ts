@@ -2,7 +2,12 @@ import { describe, expect, test } from 'vitest'
 import type { ReadCharacter } from '../../../src/local/vision/ctc.ts'
 import type { Quad } from '../../../src/local/vision/quad.ts'
 import { inReadingOrder } from '../../../src/local/vision/reading-order.ts'
-import { dropRepeated, isLegible, type ReadLine, toTextLine } from '../../../src/local/vision/text-lines.ts'
+import {
+  passesThreshold,
+  type ReadLine,
+  removeDuplicates,
+  toTextLine,
+} from '../../../src/local/vision/text-lines.ts'
 import { textRegions } from '../../../src/local/vision/text-regions.ts'
 
 function quadOf(left: number, top: number, width: number, height: number): Quad {
@@ -31,14 +36,14 @@ describe('words', () => {
     100,
   )
 
-  test('the line has its text, its mean and its place as shares', () => {
+  test('the line has its text, mean probability and position as fractions', () => {
     expect(whole.text).toBe('ABC DEFG H')
     expect(whole.confidence).toBeCloseTo(90)
     expect(whole.polygon[0]).toEqual({ x: 0.25, y: 0.5 })
     expect(whole.polygon[2]).toEqual({ x: 0.75, y: 0.7 })
   })
 
-  test('each word stands where its characters were read', () => {
+  test('each word has the position of its characters', () => {
     expect(words.map(({ text }) => text)).toEqual(['ABC', 'DEFG', 'H'])
     const extents = words.map(({ polygon }) =>
       [polygon[0]?.x ?? 0, polygon[1]?.x ?? 0].map((x) => Math.round(x * 400)),
@@ -59,11 +64,11 @@ test.each([
   ['', 0, false],
   ['ABC', 0.49, false],
 ])('%j read with %d is legible: %s', (text, probability, expected) => {
-  expect(isLegible(line(text, probability))).toBe(expected)
+  expect(passesThreshold(line(text, probability))).toBe(expected)
 })
 
-test('of readings of one place the surest stays', () => {
-  const kept = dropRepeated([
+test('the most confident reading of a position is kept', () => {
+  const kept = removeDuplicates([
     line('A8C', 0.7),
     line('ABC', 0.9, 5),
     line('NEXT', 0.6, 110),
@@ -75,8 +80,8 @@ test('of readings of one place the surest stays', () => {
   ])
 })
 
-test('a whole line stays rather than a surer piece of it', () => {
-  const kept = dropRepeated([line('ABC123', 0.85), line('23', 0.99, 60, 40)])
+test('a whole line is kept rather than a more confident fragment', () => {
+  const kept = removeDuplicates([line('ABC123', 0.85), line('23', 0.99, 60, 40)])
   expect(kept.map(({ characters }) => characters.length)).toEqual([6])
 })
 

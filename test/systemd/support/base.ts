@@ -8,8 +8,8 @@ import { copyFile, cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/pro
 import { homedir } from 'node:os'
 import { must, run } from './command.ts'
 
-export const workFolder = '/var/tmp/imgpipe-systemd'
-export const baseTree = `${workFolder}/debian-12`
+export const workDirectory = '/var/tmp/imgpipe-systemd'
+export const baseTree = `${workDirectory}/debian-12`
 
 const debianRelease = 'bookworm'
 const certificates = '/usr/local/share/ca-certificates'
@@ -36,7 +36,7 @@ async function installTools(): Promise<void> {
 
 async function makeBase(tree: string): Promise<void> {
   console.log('Making a bare Debian 12 for the test machines (about a minute, once) …')
-  await mkdir(workFolder, { recursive: true })
+  await mkdir(workDirectory, { recursive: true })
   await rm(tree, { recursive: true, force: true })
   const packages = 'systemd,systemd-sysv,dbus,ca-certificates,procps'
   await must('debootstrap', ['--variant=minbase', `--include=${packages}`, debianRelease, tree])

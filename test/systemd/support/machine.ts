@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { openSync } from 'node:fs'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { baseTree, workFolder } from './base.ts'
+import { baseTree, workDirectory } from './base.ts'
 import { must, type Outcome, run, until } from './command.ts'
 
 /**
@@ -17,9 +17,9 @@ export class Machine {
   #container: ChildProcess
   #init = 0
 
-  /** A freshly installed Debian 12, booted. `binds` are devices or folders of the host to be seen in it. */
+  /** A freshly installed Debian 12, booted. `binds` are devices or directories of the host to be seen in it. */
   static async boot(name: string, binds: readonly string[] = []): Promise<Machine> {
-    const tree = `${workFolder}/${name}`
+    const tree = `${workDirectory}/${name}`
     await rm(tree, { recursive: true, force: true })
     await must('cp', ['--archive', '--reflink=auto', baseTree, tree])
     const machine = new Machine(name, tree, binds)
@@ -91,7 +91,7 @@ export class Machine {
     return readFile(`${this.#tree}${path}`, 'utf8')
   }
 
-  /** Copies folders and files of the host, named relative to `from`, into the folder `to` of the machine. */
+  /** Copies directories and files of the host, named relative to `from`, into the directory `to` of the machine. */
   async copyIn(from: string, names: readonly string[], to: string): Promise<void> {
     await mkdir(`${this.#tree}${to}`, { recursive: true })
     await must('cp', ['--recursive', ...names.map((name) => `${from}/${name}`), `${this.#tree}${to}/`])
@@ -102,9 +102,9 @@ export class Machine {
     return (await this.sh(`systemctl show --value --property=${name} ${unit}`)).trim()
   }
 
-  /** Everything under the folders: name, rights, owner, size, time of change, target. */
-  tree(...folders: string[]): Promise<string> {
-    return this.sh(`find ${folders.join(' ')} -printf '%p %M %u:%g %s %T@ %l\\n' | LC_ALL=C sort`)
+  /** Everything under the directories: name, rights, owner, size, time of change, target. */
+  tree(...directories: string[]): Promise<string> {
+    return this.sh(`find ${directories.join(' ')} -printf '%p %M %u:%g %s %T@ %l\\n' | LC_ALL=C sort`)
   }
 
   /** Shuts the machine down and takes its files away. */

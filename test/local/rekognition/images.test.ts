@@ -1,21 +1,21 @@
 import { DetectLabelsCommand, DetectTextCommand, type Image } from '@aws-sdk/client-rekognition'
 import { CreateBucketCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
-import { UndecodablePicture, type Vision } from '../../../src/local/vision/vision.ts'
-import { call, line, object, picture, seeing, testCloud, word } from '../cloud.ts'
+import { UndecodableImage, type Vision } from '../../../src/local/vision/vision.ts'
+import { call, line, object, seeing, testCloud, testImage, word } from '../cloud.ts'
 
 const mebibyte = 1024 * 1024
 const vision = seeing({ objects: [object('Car', 91)], lines: [line(99, word('YHI9', 98))] })
 
-/** A JPEG with bytes behind its end, which viewers ignore. */
+/** A JPEG with trailing bytes, which viewers ignore. */
 async function jpegOf(bytes: number): Promise<Uint8Array> {
-  const start = await picture('jpeg')
+  const start = await testImage('jpeg')
   const whole = new Uint8Array(bytes)
   whole.set(start)
   return whole
 }
 
-/** What the SDK makes of it: the names of both operations' errors, or "ok". */
+/** The SDK's error names of both operations, or "ok". */
 async function outcomes(options: Parameters<typeof testCloud>[0], ...images: Image[]): Promise<string[][]> {
   const { rekognition } = await testCloud({ vision, ...options })
   const name = (error: Error) => error.name
@@ -28,28 +28,28 @@ const format = 'InvalidImageFormatException'
 const parameter = 'InvalidParameterException'
 const size = 'ImageTooLargeException'
 
-describe('The picture’s bytes decide', () => {
+describe('The image’s bytes decide', () => {
   it.each<[string, () => Promise<Uint8Array>, [labels: string, text: string]]>([
-    ['JPEG', () => picture('jpeg'), ['ok', 'ok']],
-    ['PNG', () => picture('png'), ['ok', 'ok']],
-    ['GIF', () => picture('gif'), [format, format]],
-    ['WebP', () => picture('webp'), [format, format]],
-    ['TIFF', () => picture('tiff'), [format, format]],
-    ['AVIF', () => picture('avif'), [format, format]],
+    ['JPEG', () => testImage('jpeg'), ['ok', 'ok']],
+    ['PNG', () => testImage('png'), ['ok', 'ok']],
+    ['GIF', () => testImage('gif'), [format, format]],
+    ['WebP', () => testImage('webp'), [format, format]],
+    ['TIFF', () => testImage('tiff'), [format, format]],
+    ['AVIF', () => testImage('avif'), [format, format]],
     [
       'SVG',
       async () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="90" height="90"/>'),
       [format, format],
     ],
-    ['text', async () => Buffer.from('this is no picture'), [format, format]],
-    ['JPEG’s first bytes alone', async () => (await picture()).slice(0, 20), [format, format]],
-    ['PNG’s first bytes alone', async () => (await picture('png')).slice(0, 12), [format, format]],
-    ['80 × 80', () => picture('jpeg', 80, 80), ['ok', 'ok']],
-    ['79 × 80', () => picture('jpeg', 79, 80), [parameter, parameter]],
-    ['80 × 79', () => picture('png', 80, 79), [parameter, parameter]],
-    ['10,000 × 80', () => picture('png', 10_000, 80), ['ok', 'ok']],
-    ['10,001 × 80', () => picture('png', 10_001, 80), [parameter, 'ok']],
-    ['80 × 10,001', () => picture('jpeg', 80, 10_001), [parameter, 'ok']],
+    ['text', async () => Buffer.from('this is not an image'), [format, format]],
+    ['JPEG’s first bytes alone', async () => (await testImage()).slice(0, 20), [format, format]],
+    ['PNG’s first bytes alone', async () => (await testImage('png')).slice(0, 12), [format, format]],
+    ['80 × 80', () => testImage('jpeg', 80, 80), ['ok', 'ok']],
+    ['79 × 80', () => testImage('jpeg', 79, 80), [parameter, parameter]],
+    ['80 × 79', () => testImage('png', 80, 79), [parameter, parameter]],
+    ['10,000 × 80', () => testImage('png', 10_000, 80), ['ok', 'ok']],
+    ['10,001 × 80', () => testImage('png', 10_001, 80), [parameter, 'ok']],
+    ['80 × 10,001', () => testImage('jpeg', 80, 10_001), [parameter, 'ok']],
     ['5 MiB', () => jpegOf(5 * mebibyte), ['ok', 'ok']],
     ['a byte more than 5 MiB', () => jpegOf(5 * mebibyte + 1), [size, size]],
     ['a whole request far too large', () => jpegOf(20 * mebibyte), [size, size]],
@@ -57,17 +57,17 @@ describe('The picture’s bytes decide', () => {
     expect(await outcomes({}, { Bytes: await make() })).toEqual([expected])
   })
 
-  it('is told as a format that it cannot be decoded', async () => {
+  it('is reported as an invalid format if it cannot be decoded', async () => {
     const undecodable = async () => {
-      throw new UndecodablePicture('cut off')
+      throw new UndecodableImage('cut off')
     }
     const broken: Vision = { ...seeing({}), objects: undecodable, text: undecodable }
-    expect(await outcomes({ vision: broken }, { Bytes: await picture() })).toEqual([[format, format]])
+    expect(await outcomes({ vision: broken }, { Bytes: await testImage() })).toEqual([[format, format]])
   })
 })
 
-describe('A picture in S3', () => {
-  const Bucket = 'pictures'
+describe('An image in S3', () => {
+  const Bucket = 'images'
 
   it('is found by bucket, key and version, and may be as large as 15 MiB', async () => {
     const { s3, rekognition } = await testCloud({ vision })
@@ -81,7 +81,7 @@ describe('A picture in S3', () => {
     }
     await s3.send(new CreateBucketCommand({ Bucket }))
     const put = (Key: string, Body: Uint8Array) => s3.send(new PutObjectCommand({ Bucket, Key, Body }))
-    await put('ä b+c%41/1.jpg', await picture())
+    await put('ä b+c%41/1.jpg', await testImage())
     await put('full.jpg', await jpegOf(15 * mebibyte))
     await put('over.jpg', await jpegOf(15 * mebibyte + 1))
     await put('empty.jpg', new Uint8Array())
@@ -107,7 +107,7 @@ describe('The models', () => {
       vision: { ...seeing({}), objects: failing },
       log: (text) => log.push(text),
     })
-    const Bytes = Buffer.from(await picture()).toString('base64')
+    const Bytes = Buffer.from(await testImage()).toString('base64')
     const failed = await call(url, 'DetectLabels', { Image: { Bytes } })
     expect(failed).toMatchObject({
       status: 500,
@@ -119,7 +119,7 @@ describe('The models', () => {
 
   it('answer DetectText with what they read', async () => {
     const { rekognition } = await testCloud({ vision })
-    const found = await rekognition.send(new DetectTextCommand({ Image: { Bytes: await picture() } }))
+    const found = await rekognition.send(new DetectTextCommand({ Image: { Bytes: await testImage() } }))
     expect(found.TextModelVersion).toMatch(/^imgpipe/)
     expect(found.TextDetections?.map(({ DetectedText, Type }) => [DetectedText, Type])).toEqual([
       ['YHI9', 'LINE'],

@@ -1,8 +1,8 @@
 /**
- * Lets so many tasks run at a time, in the order of their coming. A task whose signal is aborted while it waits
- * is dropped: a client that has gone must not delay those who are still there.
+ * Limits the number of concurrent tasks; waiting tasks start in FIFO order. A task whose signal is aborted while it
+ * waits is dropped: a disconnected client must not delay the others.
  */
-export class Turns {
+export class Semaphore {
   readonly #limit: number
   readonly #waiting = new Set<() => void>()
   #running = 0
@@ -11,9 +11,9 @@ export class Turns {
     this.#limit = limit
   }
 
-  /** @throws the signal's reason when it is aborted before the task's turn, and whatever the task throws */
+  /** @throws the signal's reason when it is aborted before the task starts, and whatever the task throws */
   async run<Result>(signal: AbortSignal, task: () => Promise<Result>): Promise<Result> {
-    await this.#turn(signal)
+    await this.#acquire(signal)
     try {
       return await task()
     } finally {
@@ -22,19 +22,19 @@ export class Turns {
     }
   }
 
-  #turn(signal: AbortSignal): Promise<void> {
+  #acquire(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted()
       const start = () => {
-        signal.removeEventListener('abort', leave)
+        signal.removeEventListener('abort', cancel)
         this.#running += 1
         resolve()
       }
-      const leave = () => {
+      const cancel = () => {
         this.#waiting.delete(start)
         reject(signal.reason)
       }
-      signal.addEventListener('abort', leave, { once: true })
+      signal.addEventListener('abort', cancel, { once: true })
       this.#waiting.add(start)
       this.#startNext()
     })

@@ -1,4 +1,4 @@
-import { simulatedPicture } from '../support/simulated-vision.ts'
+import { simulatedImage } from '../support/simulated-vision.ts'
 import type { TestCloud } from '../support/test-cloud.ts'
 
 export interface Described {
@@ -8,9 +8,9 @@ export interface Described {
   readonly lines?: readonly string[]
 }
 
-/** Puts simulated pictures into the cloud's bucket. */
-export async function putPictures(cloud: TestCloud, pictures: readonly Described[]): Promise<void> {
-  const waiting = [...pictures]
+/** Puts simulated images into the cloud's bucket. */
+export async function putImages(cloud: TestCloud, images: readonly Described[]): Promise<void> {
+  const waiting = [...images]
   const putSome = async () => {
     for (let next = waiting.pop(); next; next = waiting.pop()) await cloud.put(next.key, bytesOf(next))
   }
@@ -20,10 +20,10 @@ export async function putPictures(cloud: TestCloud, pictures: readonly Described
 export function bytesOf({ key, car, lines = [] }: Described): Uint8Array {
   const objects =
     car === undefined ? [{ name: 'Person', confidence: 99 }] : [{ name: 'Car', confidence: car }]
-  return simulatedPicture({ id: key, objects, lines })
+  return simulatedImage({ id: key, objects, lines })
 }
 
-/** Numbered pictures: two in three have a car, three in four text. */
+/** Numbered images: two in three have a car, three in four text. */
 export function numbered(count: number, prefix = ''): Described[] {
   return Array.from({ length: count }, (_, place) => {
     const n = place + 1
@@ -32,9 +32,9 @@ export function numbered(count: number, prefix = ''): Described[] {
   })
 }
 
-/** results.txt as it must be for pictures given in natural order of their keys. */
-export function expectedResults(pictures: readonly Described[]): string {
-  return pictures
+/** results.txt as it must be for images given in natural order of their keys. */
+export function expectedResults(images: readonly Described[]): string {
+  return images
     .filter(({ car = 0, lines = [] }) => car > 90 && lines.length > 0)
     .map(({ key, lines = [] }) => `${key}: ${lines.join(' | ')}\n`)
     .join('')

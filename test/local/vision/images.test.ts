@@ -1,9 +1,9 @@
 import sharp, { type Sharp } from 'sharp'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { decodeImage, decodeToSize } from '../../../src/local/vision/image.ts'
 import { ObjectDetector, type RawObject } from '../../../src/local/vision/object-detection.ts'
 import { INPUT_SIZE } from '../../../src/local/vision/object-model.ts'
-import { decodePicture, decodeToSize } from '../../../src/local/vision/picture.ts'
-import { UndecodablePicture } from '../../../src/local/vision/vision.ts'
+import { UndecodableImage } from '../../../src/local/vision/vision.ts'
 import { drawSign } from './drawing.ts'
 
 const sign = drawSign(1280, 960)
@@ -17,19 +17,19 @@ function drawn(): Sharp {
   return sharp(sign.data, { raw: { width: sign.width, height: sign.height, channels: 3 } })
 }
 
-async function best(picture: Uint8Array): Promise<RawObject | undefined> {
-  const found = await detector.detectRaw(await decodeToSize(picture, INPUT_SIZE))
+async function best(image: Uint8Array): Promise<RawObject | undefined> {
+  const found = await detector.detectRaw(await decodeToSize(image, INPUT_SIZE))
   return found.toSorted((a, b) => b.score - a.score)[0]
 }
 
-/** Some decisions have little margin: another kernel, decoder or model must not slip in with an update. */
+/** Some decisions have little margin: an update must not change the kernel, decoder or model unnoticed. */
 describe('what the confidences depend on', () => {
-  test('the way from a JPEG to the pixels that the model sees', async () => {
+  test('from a JPEG to the model’s input', async () => {
     const { data } = await decodeToSize(await drawn().jpeg({ quality: 85 }).toBuffer(), INPUT_SIZE)
     expect(data.reduce((sum, value) => sum + value, 0) / data.length).toBeCloseTo(162.4705, 3)
   })
 
-  test('the way from a PNG', async () => {
+  test('from a PNG to the model’s input', async () => {
     const { data } = await decodeToSize(await drawn().png().toBuffer(), INPUT_SIZE)
     expect(data.reduce((sum, value) => sum + value, 0) / data.length).toBeCloseTo(162.5554, 3)
   })
@@ -62,7 +62,7 @@ test.each<[string, () => Sharp]>([
   ['PNG with transparency', () => drawn().toColourspace('b-w').ensureAlpha(0.5).png()],
   ['PNG with 16 bits', () => drawn().toColourspace('grey16').png()],
 ])('a grey %s has three channels', async (_, encode) => {
-  const pixels = await decodePicture(await encode().toBuffer(), 4096)
+  const pixels = await decodeImage(await encode().toBuffer(), 4096)
   expect(pixels.data).toHaveLength(1280 * 960 * 3)
   const [red, green, blue] = pixels.data.subarray(0, 3)
   expect(green).toBe(red)
@@ -75,12 +75,12 @@ describe('orientation', () => {
   const lying = () =>
     drawn().rotate(270).withExif({}).jpeg({ quality: 95 }).withMetadata({ orientation: 6 }).toBuffer()
 
-  test('a picture is turned upright as a whole', async () => {
-    const { width, height } = await decodePicture(await lying(), 4096)
+  test('the EXIF orientation is applied to the whole image', async () => {
+    const { width, height } = await decodeImage(await lying(), 4096)
     expect([width, height]).toEqual([1280, 960])
   })
 
-  test('and before it is stretched for the model', async () => {
+  test('and before it is resized for the model', async () => {
     const { data } = await decodeToSize(await lying(), INPUT_SIZE)
     const upright = await decodeToSize(await drawn().jpeg({ quality: 95 }).toBuffer(), INPUT_SIZE)
     const difference = data.reduce((sum, value, at) => sum + Math.abs(value - (upright.data[at] ?? 0)), 0)
@@ -90,12 +90,12 @@ describe('orientation', () => {
 
 test('transparent parts are white', async () => {
   const clear = sharp({ create: { width: 100, height: 80, channels: 4, background: '#00000000' } })
-  const { data } = await decodePicture(await clear.png().toBuffer(), 4096)
+  const { data } = await decodeImage(await clear.png().toBuffer(), 4096)
   expect(data.every((value) => value === 255)).toBe(true)
 })
 
-test('a large picture is decoded no larger than asked for', async () => {
-  const { width, height } = await decodePicture(await drawn().jpeg().toBuffer(), 640)
+test('a large image is downscaled to the requested size', async () => {
+  const { width, height } = await decodeImage(await drawn().jpeg().toBuffer(), 640)
   expect([width, height]).toEqual([640, 480])
 })
 
@@ -104,7 +104,7 @@ describe('what cannot be decoded', () => {
   const png = () => drawn().png().toBuffer()
   test.each<[string, () => Promise<Uint8Array>]>([
     ['no bytes', async () => new Uint8Array(0)],
-    ['text', async () => Buffer.from('This is no picture at all.')],
+    ['text', async () => Buffer.from('This is not an image at all.')],
     ['a JPEG of which half is missing', async () => (await jpeg()).subarray(0, 6000)],
     ['a JPEG of which only the head is there', async () => (await jpeg()).subarray(0, 300)],
     ['a PNG of which half is missing', async () => (await png()).subarray(0, 3000)],
@@ -114,10 +114,10 @@ describe('what cannot be decoded', () => {
     ],
     ['a GIF', () => drawn().gif().toBuffer()],
   ])('%s is refused', async (_, bytes) => {
-    const picture = await bytes()
-    await expect(decodeToSize(picture, INPUT_SIZE)).rejects.toThrow(UndecodablePicture)
-    await expect(decodePicture(picture, 4096)).rejects.toThrow(
-      /^The bytes cannot be decoded as a JPEG or PNG picture: /,
+    const image = await bytes()
+    await expect(decodeToSize(image, INPUT_SIZE)).rejects.toThrow(UndecodableImage)
+    await expect(decodeImage(image, 4096)).rejects.toThrow(
+      /^The bytes cannot be decoded as a JPEG or PNG image: /,
     )
   })
 })

@@ -1,7 +1,7 @@
 import sharp, { type Sharp } from 'sharp'
-import { UndecodablePicture } from './answers.ts'
+import { UndecodableImage } from './results.ts'
 
-/** Pixels of a picture, upright: red, green, blue, one byte each, row by row. */
+/** Pixels of an upright image: RGB, one byte per channel, row by row. */
 export interface Pixels {
   data: Buffer
   width: number
@@ -9,16 +9,16 @@ export interface Pixels {
 }
 
 /**
- * Decodes a JPEG or PNG, turned upright by its EXIF orientation, on white where it is transparent.
- * @param longSide pictures whose longer side exceeds it, in pixels, are made smaller
- * @throws {UndecodablePicture}
+ * Decodes a JPEG or PNG, applies its EXIF orientation and flattens transparency onto white.
+ * @param longSide maximum length of the longer side, in pixels; larger images are downscaled
+ * @throws {UndecodableImage}
  */
-export async function decodePicture(picture: Uint8Array, longSide: number): Promise<Pixels> {
+export async function decodeImage(image: Uint8Array, longSide: number): Promise<Pixels> {
   const size = { width: longSide, height: longSide, fit: 'inside', withoutEnlargement: true } as const
-  return await toPixels(async () => (await open(picture)).resize(size))
+  return await toPixels(async () => (await open(image)).resize(size))
 }
 
-/** A size in pixels that need not keep the picture's shape, and how pixels are weighed on the way to it. */
+/** A target size in pixels, regardless of the image's aspect ratio, and the resampling kernel. */
 export interface Size {
   width: number
   height: number
@@ -26,15 +26,15 @@ export interface Size {
 }
 
 /**
- * Decodes a JPEG or PNG straight to another size: a JPEG is then decoded at a fraction
- * of its size, several times as fast as in full.
- * @throws {UndecodablePicture}
+ * Decodes a JPEG or PNG directly to a target size: a JPEG is decoded at reduced resolution, which is several times
+ * as fast as a full decode.
+ * @throws {UndecodableImage}
  */
-export async function decodeToSize(picture: Uint8Array, size: Size): Promise<Pixels> {
-  return await toPixels(async () => stretch(await open(picture), size))
+export async function decodeToSize(image: Uint8Array, size: Size): Promise<Pixels> {
+  return await toPixels(async () => stretch(await open(image), size))
 }
 
-/** A part of a picture stretched to a size; the part is in whole pixels and inside the picture. */
+/** Resizes a part of an image; the part is in whole pixels and inside the image. */
 export async function resizePart(pixels: Pixels, part: Part, size: Size): Promise<Pixels> {
   const { data, width, height } = pixels
   const raw = { width, height, channels: 3 } as const
@@ -48,11 +48,11 @@ export interface Part {
   height: number
 }
 
-async function open(picture: Uint8Array): Promise<Sharp> {
-  const image = sharp(picture, { failOn: 'error' })
-  const { format } = await image.metadata()
+async function open(image: Uint8Array): Promise<Sharp> {
+  const decoder = sharp(image, { failOn: 'error' })
+  const { format } = await decoder.metadata()
   if (format !== 'jpeg' && format !== 'png') throw new Error(`it is ${format}`)
-  return image.autoOrient().flatten({ background: 'white' }).toColourspace('srgb')
+  return decoder.autoOrient().flatten({ background: 'white' }).toColourspace('srgb')
 }
 
 function stretch(image: Sharp, { width, height, kernel }: Size): Sharp {
@@ -66,7 +66,7 @@ async function toPixels(prepare: () => Promise<Sharp>): Promise<Pixels> {
     return { data: info.channels === 1 ? greyToRgb(data) : data, width: info.width, height: info.height }
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new UndecodablePicture(`The bytes cannot be decoded as a JPEG or PNG picture: ${reason}`, { cause })
+    throw new UndecodableImage(`The bytes cannot be decoded as a JPEG or PNG image: ${reason}`, { cause })
   }
 }
 
