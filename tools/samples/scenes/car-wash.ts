@@ -4,7 +4,7 @@ import { plate } from '../car/plate.ts'
 import { letters } from '../lettering.ts'
 import { rect, svg, times } from '../svg.ts'
 import { noise } from '../tracer/chance.ts'
-import { block, type Coat, floor, picture, plain, post, type Shape } from '../tracer/shapes.ts'
+import { block, type Coat, floor, panel, plain, post, type Shape } from '../tracer/shapes.ts'
 import { heavens, towards } from '../tracer/skies.ts'
 import { paint } from '../tracer/texture.ts'
 import { colour, mix, scale, vec } from '../tracer/vec.ts'
@@ -59,10 +59,10 @@ async function bay(): Promise<Shape[]> {
     block(vec(-3.6, 0, -2.3), vec(-2.9, 3.1, -1.6), white),
     block(vec(2.9, 0, -2.3), vec(3.6, 3.1, -1.6), white),
     block(vec(-3.9, 3.1, -9), vec(3.9, 4.1, -1.4), white),
-    picture(vec(-3.9, 3.1, -1.39), vec(7.8, 0, 0), vec(0, 1, 0), sign, { glow: 0.5, mirror: 0.03 }),
-    picture(vec(-3.3, 0, -9), vec(6.6, 0, 0), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
-    picture(vec(-3.3, 0, -1.7), vec(0, 0, -7.3), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
-    picture(vec(3.3, 0, -9), vec(0, 0, 7.3), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
+    panel(vec(-3.9, 3.1, -1.39), vec(7.8, 0, 0), vec(0, 1, 0), sign, { glow: 0.5, mirror: 0.03 }),
+    panel(vec(-3.3, 0, -9), vec(6.6, 0, 0), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
+    panel(vec(-3.3, 0, -1.7), vec(0, 0, -7.3), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
+    panel(vec(3.3, 0, -9), vec(0, 0, 7.3), vec(0, 3.1, 0), tiles, { mirror: 0.04, rough: 0.05 }),
     brush(-2.1, '#1f63c4', '#e9eef5'),
     brush(2.1, '#c4242f', '#e9eef5'),
   ]

@@ -3,7 +3,7 @@ import { plate } from '../car/plate.ts'
 import { saloon } from '../car/saloon.ts'
 import { letters } from '../lettering.ts'
 import { rect, svg } from '../svg.ts'
-import { ball, block, floor, picture, plain, post, type Shape } from '../tracer/shapes.ts'
+import { ball, block, floor, panel, plain, post, type Shape } from '../tracer/shapes.ts'
 import { heavens } from '../tracer/skies.ts'
 import { paint } from '../tracer/texture.ts'
 import { add, scale, type Vec, vec } from '../tracer/vec.ts'
@@ -53,7 +53,7 @@ async function roofSign(): Promise<Shape[]> {
   const right = vec(ahead.z, 0, -ahead.x)
   const foot = add(place, add(scale(ahead, -0.28), vec(0, 1.4, 0)))
   const side = (towards: Vec, sideways: Vec, long: number, deep: number): Shape =>
-    picture(
+    panel(
       add(foot, add(scale(towards, deep / 2), scale(sideways, -long / 2))),
       scale(sideways, long),
       vec(0, 0.2, 0),

@@ -1,7 +1,7 @@
 import { letters } from '../lettering.ts'
 import { rect, svg, times } from '../svg.ts'
 import { diceFor } from '../tracer/chance.ts'
-import { ball, block, floor, picture, plain, post, type Shape } from '../tracer/shapes.ts'
+import { ball, block, floor, panel, plain, post, type Shape } from '../tracer/shapes.ts'
 import { heavens } from '../tracer/skies.ts'
 import { paint } from '../tracer/texture.ts'
 import { colour, vec } from '../tracer/vec.ts'
@@ -43,11 +43,11 @@ async function front(): Promise<Shape[]> {
   return [
     block(vec(-9, 0, -1), vec(9, 7, 0), wall),
     block(vec(-3, 2.75, 0), vec(3, 3.45, 0.16), timber),
-    picture(vec(-2.9, 2.8, 0.165), vec(5.8, 0, 0), vec(0, 0.6, 0), sign, { mirror: 0.03, rough: 0.2 }),
+    panel(vec(-2.9, 2.8, 0.165), vec(5.8, 0, 0), vec(0, 0.6, 0), sign, { mirror: 0.03, rough: 0.2 }),
     block(vec(-3.05, 3.45, 0), vec(3.05, 3.55, 0.3), timber),
     block(vec(-2.75, 0, 0), vec(1.15, 0.62, 0.14), timber),
-    picture(vec(-2.6, 0.64, 0.03), vec(3.6, 0, 0), vec(0, 2.05, 0), window, glass),
-    picture(vec(1.45, 0.05, 0.03), vec(1.2, 0, 0), vec(0, 2.64, 0), door, { glow: glass.glow }),
+    panel(vec(-2.6, 0.64, 0.03), vec(3.6, 0, 0), vec(0, 2.05, 0), window, glass),
+    panel(vec(1.45, 0.05, 0.03), vec(1.2, 0, 0), vec(0, 2.64, 0), door, { glow: glass.glow }),
     ...[-2.75, 1.0, 1.3, 2.65].map((x) => block(vec(x, 0, 0), vec(x + 0.15, 2.75, 0.14), timber)),
   ]
 }
@@ -64,7 +64,7 @@ async function chalkboard(): Promise<Shape[]> {
       <path d="M150 420 l20 40 M195 410 l20 46 M240 420 l20 40" stroke="#7d4f22" stroke-width="9"/>`,
     ),
   )
-  return [picture(vec(2.2, 0, 1.25), vec(0.78, 0, -0.12), vec(0, 1.1, -0.26), board, { glow: 0.25 })]
+  return [panel(vec(2.2, 0, 1.25), vec(0.78, 0, -0.12), vec(0, 1.1, -0.26), board, { glow: 0.25 })]
 }
 
 /** A tub with a clipped bay tree. */

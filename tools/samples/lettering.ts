@@ -1,5 +1,5 @@
 /**
- * Letters as pen strokes on a 60 × 100 sheet, so that the pictures need no font and come out the same everywhere.
+ * Letters as pen strokes on a 60 × 100 sheet, so that the images need no font and come out the same everywhere.
  */
 const strokes: Record<string, string> = {
   A: 'M6 94 L30 6 L54 94 M15 66 H45',

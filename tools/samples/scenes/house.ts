@@ -1,7 +1,7 @@
 import { letters } from '../lettering.ts'
 import { rect, svg, times } from '../svg.ts'
 import { diceFor } from '../tracer/chance.ts'
-import { block, picture, plain, type Shape } from '../tracer/shapes.ts'
+import { block, panel, plain, type Shape } from '../tracer/shapes.ts'
 import { paint } from '../tracer/texture.ts'
 import { colour, vec } from '../tracer/vec.ts'
 
@@ -27,7 +27,7 @@ export async function house(plan: House, z: number, night = false): Promise<Shap
   const { left, width, height, trim, shop } = plan
   const size = [width * fine, height * fine] as const
   const front = (texture: Awaited<ReturnType<typeof paint>>, forward: number, options = {}) =>
-    picture(vec(left, 0, z + forward), vec(width, 0, 0), vec(0, height, 0), texture, options)
+    panel(vec(left, 0, z + forward), vec(width, 0, 0), vec(0, height, 0), texture, options)
   const moulding = plain({ colour: colour(trim) })
   const shapes = [
     front(await paint(svg(...size, wallDrawing(plan))), 0),
@@ -41,13 +41,13 @@ export async function house(plan: House, z: number, night = false): Promise<Shap
     svg(width * 150, 105, boardDrawing(shop.sign, shop.board, shop.lettering, width * 150)),
   )
   shapes.push(
-    picture(vec(left, ground - 0.68, z + 0.1), vec(width, 0, 0), vec(0, 0.7, 0), board, {
+    panel(vec(left, ground - 0.68, z + 0.1), vec(width, 0, 0), vec(0, 0.7, 0), board, {
       glow: night ? 0.8 : 0,
     }),
   )
   if (shop.awning) {
     const cloth = await paint(svg(width * 80, 100, awningDrawing(shop.awning, width)))
-    shapes.push(picture(vec(left + 0.2, 2.1, z + 1.15), vec(width - 0.4, 0, 0), vec(0, 0.42, -1.1), cloth))
+    shapes.push(panel(vec(left + 0.2, 2.1, z + 1.15), vec(width - 0.4, 0, 0), vec(0, 0.42, -1.1), cloth))
   }
   return shapes
 }

@@ -1,7 +1,7 @@
 import { letters } from '../lettering.ts'
 import { svg, times } from '../svg.ts'
 import { cloudy, diceFor, noise } from '../tracer/chance.ts'
-import { ball, block, type Coat, picture, plain, post, type Shape } from '../tracer/shapes.ts'
+import { ball, block, type Coat, panel, plain, post, type Shape } from '../tracer/shapes.ts'
 import { heavens, towards } from '../tracer/skies.ts'
 import { terrain } from '../tracer/terrain.ts'
 import { paint } from '../tracer/texture.ts'
@@ -56,7 +56,7 @@ async function board(text: string, y: number, way: 1 | -1, seed: number): Promis
     vec(left + (way === 1 ? 1.5 : 1.7), y + 0.38, 0.115),
     wood,
   )
-  return [back, picture(vec(left, y, 0.12), vec(1.7, 0, 0), vec(0, 0.4, 0), texture)]
+  return [back, panel(vec(left, y, 0.12), vec(1.7, 0, 0), vec(0, 0.4, 0), texture)]
 }
 
 function arrow(text: string, way: 1 | -1, seed: number): string {

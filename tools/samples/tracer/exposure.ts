@@ -2,7 +2,7 @@ import { diceFor } from './chance.ts'
 import { type Camera, rayThrough, see, type World } from './trace.ts'
 import type { Vec } from './vec.ts'
 
-/** A picture not yet developed: three numbers a pixel in each layer, one in `away`. */
+/** An image not yet developed: three numbers a pixel in each layer, one in `away`. */
 export interface Exposure {
   width: number
   height: number

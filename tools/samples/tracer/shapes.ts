@@ -40,21 +40,15 @@ export function floor(coat: Coat, tilt?: (point: Vec) => Vec): Shape {
   }
 }
 
-export interface PictureOptions {
+export interface PanelOptions {
   mirror?: number
   rough?: number
-  /** How strongly the picture shines by itself. */
+  /** How strongly the image shines by itself. */
   glow?: number
 }
 
-/** A flat picture in space: its bottom left corner, its edge to the right and its edge upwards. */
-export function picture(
-  corner: Vec,
-  right: Vec,
-  up: Vec,
-  texture: Texture,
-  options: PictureOptions = {},
-): Shape {
+/** A textured rectangle in space: its bottom left corner, its edge to the right and its edge upwards. */
+export function panel(corner: Vec, right: Vec, up: Vec, texture: Texture, options: PanelOptions = {}): Shape {
   const normal = normalise(cross(right, up))
   const { mirror = 0, rough = 0, glow = 0 } = options
   const u = (point: Vec) => dot(subtract(point, corner), right) / dot(right, right)

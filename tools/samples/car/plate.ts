@@ -1,6 +1,6 @@
 import { letters } from '../lettering.ts'
 import { rect, svg } from '../svg.ts'
-import { picture, type Shape } from '../tracer/shapes.ts'
+import { panel, type Shape } from '../tracer/shapes.ts'
 import { paint } from '../tracer/texture.ts'
 import { add, scale, type Vec, vec } from '../tracer/vec.ts'
 import type { Model } from './model.ts'
@@ -32,7 +32,7 @@ export async function plate(
   const middle = add(add(place, scale(ahead, x)), vec(0, y, 0))
   const corner = add(middle, add(scale(right, -size.width / 2), vec(0, -size.height / 2, 0)))
   const texture = await paint(drawing(text, style))
-  return picture(corner, scale(right, size.width), vec(0, size.height, 0), texture, {
+  return panel(corner, scale(right, size.width), vec(0, size.height, 0), texture, {
     mirror: 0.02,
     rough: 0.2,
     glow: style.glow ?? 0,

@@ -36,7 +36,7 @@ export interface World {
   ambient: Vec
 }
 
-/** What one ray saw, kept apart so that the noisy part (light) can be smoothed without blurring the picture. */
+/** What one ray saw, kept apart so that the noisy part (light) can be smoothed without blurring the image. */
 export interface Sight {
   colour: Vec
   light: Vec
@@ -175,7 +175,7 @@ export interface Camera {
   view: number
 }
 
-/** The direction of the ray through a point of the picture, x from -0.5 to 0.5, y in the same unit, upwards. */
+/** The direction of the ray through a point of the image, x from -0.5 to 0.5, y in the same unit, upwards. */
 export function rayThrough({ stands, looksAt, view }: Camera): (x: number, y: number) => Vec {
   const ahead = normalise(subtract(looksAt, stands))
   const right = normalise(cross(ahead, vec(0, 1, 0)))

@@ -1,6 +1,6 @@
 import { svg, times } from '../svg.ts'
 import { type Dice, diceFor } from '../tracer/chance.ts'
-import { picture, type Shape } from '../tracer/shapes.ts'
+import { panel, type Shape } from '../tracer/shapes.ts'
 import { paint, type Texture } from '../tracer/texture.ts'
 import { type Vec, vec } from '../tracer/vec.ts'
 
@@ -20,7 +20,7 @@ export const broadleaf = async (foot: Vec, height: number, seed: number): Promis
 function planted(kind: Texture | undefined, foot: Vec, height: number, slender: number): Shape[] {
   const width = height * slender
   return kind
-    ? [picture(vec(foot.x - width / 2, foot.y, foot.z), vec(width, 0, 0), vec(0, height, 0), kind)]
+    ? [panel(vec(foot.x - width / 2, foot.y, foot.z), vec(width, 0, 0), vec(0, height, 0), kind)]
     : []
 }
 

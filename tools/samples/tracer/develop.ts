@@ -4,7 +4,7 @@ import { diceFor } from './chance.ts'
 import type { Exposure } from './exposure.ts'
 
 export interface Development {
-  /** How much light the picture gets; 1 unless told. */
+  /** How much light the image gets; 1 unless told. */
   brightness?: number
   /** How far bright parts spill over, 0 to 1. */
   bloom?: number

@@ -1,7 +1,7 @@
 import { car } from '../car/car.ts'
 import { saloon } from '../car/saloon.ts'
 import { rect, svg } from '../svg.ts'
-import { floor, picture, plain, type Shape } from '../tracer/shapes.ts'
+import { floor, panel, plain, type Shape } from '../tracer/shapes.ts'
 import { paint } from '../tracer/texture.ts'
 import { mix, ramp, vec } from '../tracer/vec.ts'
 import type { Scene } from './scene.ts'
@@ -31,7 +31,7 @@ export async function showroom(): Promise<Scene> {
 
 async function panels(): Promise<Shape[]> {
   const white = await paint(svg(20, 20, rect(0, 0, 20, 20, '#ffffff')))
-  const panel = (x: number): Shape =>
-    picture(vec(x, 4.4, -4.5), vec(1.3, 0, 0), vec(0, 0, 8), white, { glow: 3 })
-  return [-5.4, -2.7, 0, 2.7].map(panel)
+  const light = (x: number): Shape =>
+    panel(vec(x, 4.4, -4.5), vec(1.3, 0, 0), vec(0, 0, 8), white, { glow: 3 })
+  return [-5.4, -2.7, 0, 2.7].map(light)
 }
