@@ -14,12 +14,12 @@ export interface Balance {
   readonly unexcused: readonly string[]
   /** all that were sent, also those that were refused, throttled or lost on the way there */
   readonly requests: number
-  /** the most that were in hand at any one kill */
-  readonly mostInHand: number
+  /** the most that were in flight at any one kill */
+  readonly maxInFlight: number
 }
 
 /**
- * Keeps the books of Rekognition's calls. One per image and operation is needed; another one is excused only
+ * Accounts for Rekognition's calls. One per image and operation is needed; another one is excused only
  * when the answer of the one before was lost: by a fault on the way, or because its worker was killed before
  * the answer was on the disk.
  */
@@ -38,27 +38,27 @@ export class Accounts {
     proxy.onSeen((seen) => this.#see(seen))
   }
 
-  /** A process is gone without having finished what it had in hand; its last requests may still be under way. */
+  /** A process is gone without having finished what it had in flight; its last requests may still be under way. */
   killed(accessKey: string, stateDir: string): void {
     this.#recordedAtKill.set(accessKey, recordedKeys(stateDir))
   }
 
   balance(): Balance {
-    const inHandAtKills = [...this.#recordedAtKill.keys()].map((process) => this.inHandAtKill(process))
+    const inFlightAtKills = [...this.#recordedAtKill.keys()].map((process) => this.inFlightAtKill(process))
     const unexcused: string[] = []
     let extra = 0
     for (const [name, looks] of this.#vision.looks) {
-      const excused = (this.#lost.get(name) ?? 0) + inHandAtKills.filter((names) => names.has(name)).length
+      const excused = (this.#lost.get(name) ?? 0) + inFlightAtKills.filter((names) => names.has(name)).length
       if (looks - 1 > excused) unexcused.push(`${name}: ${looks} calls, ${excused} answers lost`)
       extra += looks - 1
     }
-    const mostInHand = Math.max(0, ...inHandAtKills.map(({ size }) => size))
+    const maxInFlight = Math.max(0, ...inFlightAtKills.map(({ size }) => size))
     const requests = [...this.#asked.values()].reduce((sum, { length }) => sum + length, 0)
-    return { needed: this.#vision.looks.size, extra, requests, unexcused, mostInHand }
+    return { needed: this.#vision.looks.size, extra, requests, unexcused, maxInFlight }
   }
 
   /** What a killed process had asked for and not on the disk; nothing of one that was not killed. */
-  inHandAtKill(accessKey: string): Set<string> {
+  inFlightAtKill(accessKey: string): Set<string> {
     const recorded = this.#recordedAtKill.get(accessKey)
     const asked = recorded ? (this.#asked.get(accessKey) ?? []) : []
     return new Set(asked.filter((name) => !recorded?.has(keyOf(name))))

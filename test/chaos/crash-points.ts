@@ -138,7 +138,7 @@ export class CrashPoints {
   }
 
   #isPaidOnce(first: string, second: string, needed: number): void {
-    const lost = this.#accounts.inHandAtKill(first).size
+    const lost = this.#accounts.inFlightAtKill(first).size
     const calls = this.#accounts.callsOf(first) + this.#accounts.callsOf(second)
     expect(calls - lost).toBeLessThanOrEqual(needed)
   }

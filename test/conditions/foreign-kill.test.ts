@@ -44,9 +44,9 @@ describe.concurrent("another implementation's messages, the queue's default visi
   test.each([1, 4, 12])('kill -9 when DetectText was asked for %i images: one exact result', (asked) =>
     inCloud(async (cloud) => {
       const results = await sendForeignRun(cloud)
-      const inHand = cloud.proxy.arrivals(asked, ({ operation }) => operation === 'DetectText')
+      const inFlight = cloud.proxy.arrivals(asked, ({ operation }) => operation === 'DetectText')
       const killed = cloud.reader()
-      await inHand
+      await inFlight
       await killed.kill()
       await expectOneResult(cloud, cloud.reader({}, undefined, ['--once']), results)
     }, slow(3_000)),
@@ -56,9 +56,9 @@ describe.concurrent("another implementation's messages, the queue's default visi
     inCloud(async (cloud) => {
       const results = await sendForeignRun(cloud)
       for (const asked of [3, 5]) {
-        const inHand = cloud.proxy.arrivals(asked, ({ operation }) => operation === 'DetectText')
+        const inFlight = cloud.proxy.arrivals(asked, ({ operation }) => operation === 'DetectText')
         const killed = cloud.reader()
-        await inHand
+        await inFlight
         await killed.kill()
       }
       await expectOneResult(cloud, cloud.reader({}, undefined, ['--once']), results)

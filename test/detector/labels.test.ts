@@ -20,7 +20,7 @@ describe('a car is a label of exactly the name, above the threshold', () => {
     ['below it', [label('Car', 89.99)], false],
     ['no labels at all', [], false],
     ['another label', [label('Truck', 99), label('Vehicle', 99)], false],
-    ['the name in small letters', [label('car', 99)], false],
+    ['the name in lowercase', [label('car', 99)], false],
     ['a name that only contains it', [label('Car Wheel', 99), label('Sports Car', 99)], false],
     ['a car among others', [label('Person', 99), label('Car', 95)], true],
     ['one below the threshold before one above it', [label('Car', 40), label('Car', 91)], true],

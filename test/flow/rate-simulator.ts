@@ -110,16 +110,16 @@ class Simulation {
     const done = Promise.withResolvers<void>()
     if (isSampled) this.#sampleRate(dispatcher, done.promise)
     let next = 0
-    let inHand = 0
+    let inFlight = 0
     const takeImages = () => {
-      while (next < images && inHand < dispatcher.concurrency.limit + prefetch) {
-        inHand++
+      while (next < images && inFlight < dispatcher.concurrency.limit + prefetch) {
+        inFlight++
         void this.#analyse(dispatcher, startsAt + supply(next++)).then(() => {
-          inHand--
+          inFlight--
           takeImages()
         })
       }
-      if (inHand === 0) done.resolve()
+      if (inFlight === 0) done.resolve()
     }
     takeImages()
     await done.promise

@@ -191,7 +191,7 @@ describe('the policy', () => {
   })
 })
 
-describe('the clock of troubles', () => {
+describe('the clock of outages', () => {
   it('measures one kind of trouble in a row', () => {
     const clock = new TroubleClock()
     expect(clock.failed('transient', 1_000, 100)).toBe(100)

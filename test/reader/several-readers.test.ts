@@ -106,7 +106,7 @@ test('of two ends of a shared run the first counts, also when the second gives t
   await cloud.s3.send(new CreateBucketCommand({ Bucket: resultsBucket }))
   const truth = await fill(6)
   expect(await cloud.detector().exited).toMatchObject({ code: 0 })
-  // Rekognition is down until all six images and both ends are in hand: neither end finds the run complete.
+  // Rekognition is down until all six images and both ends are in flight: neither end finds the run complete.
   const heal = cloud.proxy.add({
     service: 'rekognition',
     share: 1,

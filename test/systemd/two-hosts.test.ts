@@ -140,7 +140,7 @@ describe('what goes wrong', () => {
     await a.sh('systemctl start --no-block imgpipe-detector')
     await firstOutcomeOf(b, 'expired/')
     cloud.gate.expire('FIRST')
-    await until('the status tells of the keys', async () =>
+    await until('the status reports the keys', async () =>
       /waiting for new credentials/.test(await b.property('imgpipe-reader', 'StatusText')),
     )
     await giveCredentials(b, 'SECOND')

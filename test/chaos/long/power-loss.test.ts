@@ -85,7 +85,7 @@ function reached(role: Role, operation: string, count: number): Promise<void> {
 
 async function losePower(role: Role, worker: WorkerProcess): Promise<void> {
   await disk?.losePower(worker.pid, () => worker.kill())
-  // What was in hand is what the disk does not have, after the loss.
+  // What was in flight is what the disk does not have, after the loss.
   accounts.killed(accessKeyOf(role, starts), stateDirOf(role))
 }
 

@@ -19,7 +19,7 @@ const runs = 3
 const images = 90
 const killsPerRun = 4
 /** Calls in flight, and answers that wait for the next commit, of one process on a busy machine. */
-const maxInHand = 64
+const maxInFlight = 64
 const doneWell = { code: 0, signal: null }
 const roles = ['detector', 'reader'] as const
 type Role = (typeof roles)[number]
@@ -48,7 +48,9 @@ describe('kill -9 of either worker in the first run and in later ones', () => {
           for (const role of roles) expect(answeredCalls(pair.stateDir(role), role), role).toBe(needed[role])
           for (const role of roles) {
             const looks = pair.looks(role)
-            expect(looks, `calls of the ${role}`).toBeLessThanOrEqual(needed[role] + pair.inHandAtKills(role))
+            expect(looks, `calls of the ${role}`).toBeLessThanOrEqual(
+              needed[role] + pair.inFlightAtKills(role),
+            )
           }
           if (run === runs - 1) break
           const change = changeOf(described, run, random)
@@ -61,7 +63,7 @@ describe('kill -9 of either worker in the first run and in later ones', () => {
         }
         console.log(
           `seed ${seed}: ${needed.detector} + ${needed.reader} calls needed, ${pair.looks('detector')} + ${pair.looks('reader')} ` +
-            `made; ${pair.inHandAtKills('detector')} + ${pair.inHandAtKills('reader')} in hand at ${pair.kills} kills`,
+            `made; ${pair.inFlightAtKills('detector')} + ${pair.inFlightAtKills('reader')} in flight at ${pair.kills} kills`,
         )
       } finally {
         await cloud.stop()
@@ -125,11 +127,11 @@ class Pair {
   }
 
   /** Calls of killed processes whose answers are not on the disk; the last ones may arrive after the kill. */
-  inHandAtKills(role: Role): number {
+  inFlightAtKills(role: Role): number {
     const killed = [...this.#killed].filter(([, process]) => process.role === role)
-    const inHand = killed.map(([key, { recorded }]) => (this.#asked.get(key) ?? 0) - recorded)
-    expect(Math.max(0, ...inHand), 'answers are committed soon').toBeLessThanOrEqual(maxInHand)
-    return inHand.reduce((sum, calls) => sum + calls, 0)
+    const inFlight = killed.map(([key, { recorded }]) => (this.#asked.get(key) ?? 0) - recorded)
+    expect(Math.max(0, ...inFlight), 'answers are committed soon').toBeLessThanOrEqual(maxInFlight)
+    return inFlight.reduce((sum, calls) => sum + calls, 0)
   }
 
   /** results.txt of the detector's newest run */

@@ -13,13 +13,13 @@ const count = Number(process.env.CHAOS_SEEDS ?? 100)
 const seeds = one > 0 ? [one] : Array.from({ length: count }, (_, place) => place + 1)
 
 const passed: number[] = []
-const calls = { needed: 0, extra: 0, mostInHand: 0 }
+const calls = { needed: 0, extra: 0, maxInFlight: 0 }
 
 afterAll(async () => {
-  const { needed, extra, mostInHand } = calls
+  const { needed, extra, maxInFlight } = calls
   console.log(
     `${passed.length} of ${seeds.length} seeds passed; of Rekognition's calls ${needed} were needed and ${extra} ` +
-      `more were made, each for an answer that was lost; at most ${mostInHand} were in hand at a kill`,
+      `more were made, each for an answer that was lost; at most ${maxInFlight} were in flight at a kill`,
   )
   expect(await killLeftWorkers()).toBe(0)
 })
@@ -29,7 +29,7 @@ describe('both workers, killed and on a bad network', () => {
     const outcome = await chaosRun(planOf(seed))
     calls.needed += outcome.needed
     calls.extra += outcome.extra
-    calls.mostInHand = Math.max(calls.mostInHand, outcome.mostInHand)
+    calls.maxInFlight = Math.max(calls.maxInFlight, outcome.maxInFlight)
     expectExact(outcome)
     passed.push(seed)
   })

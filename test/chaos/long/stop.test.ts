@@ -64,7 +64,7 @@ test.each([1, 2, 3, 4, 5, 7, 10, 20, 40])(
 )
 
 const never = new Promise(() => undefined)
-const troubles: [string, FaultRule][] = [
+const faults: [string, FaultRule][] = [
   ['Rekognition does not answer', { service: 'rekognition', fault: { kind: 'wait', until: never } }],
   ['Rekognition is down', { service: 'rekognition', fault: { kind: 'refuse', refusal: 'broken' } }],
   ['Rekognition throttles all', { service: 'rekognition', fault: { kind: 'refuse', refusal: 'throttled' } }],
@@ -76,7 +76,7 @@ const troubles: [string, FaultRule][] = [
   ['deletes are not answered', { operations: ['DeleteMessageBatch'], fault: { kind: 'wait', until: never } }],
 ]
 
-test.each(troubles)('both are stopped while %s', async (_, rule) => {
+test.each(faults)('both are stopped while %s', async (_, rule) => {
   await begin()
   expect(await cloud.detector().exited).toEqual(doneWell)
   const again = { IMGPIPE_STATE_DIR: join(cloud.directory, 'again') }

@@ -63,7 +63,7 @@ export class TestCloud {
     return lines
   }
 
-  /** What the service itself says of an image, asked directly: the yardstick of both workers. */
+  /** What the service itself says of an image, asked directly: the reference for both workers. */
   async #textOf({ key, bytes }: { key: string; bytes: Uint8Array }): Promise<string | undefined> {
     if (!this.#texts.has(key)) {
       const image = { Bytes: bytes }
