@@ -47,7 +47,7 @@ export async function checkCredentials(
   if (onHost.some(isUnseen) || (isBroken && !host?.isUserOfUnits)) return onHost
   let credentials: AwsCredentialIdentity
   try {
-    credentials = await rawCredentials(environment)
+    credentials = await rawCredentials(environment, question.sqs)
   } catch {
     return isBroken ? onHost : [explainMissing(environment)]
   }
