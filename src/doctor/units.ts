@@ -77,6 +77,13 @@ export function unitFinding(
     return fail(subject, 'unavailable', `${unit} has failed (${Result})`, `see "journalctl -u ${unit} -n 20"`)
   if (worker === 'detector')
     return ok(subject, `installed, ${ActiveState}${afterReboot(resume, host?.pipeline)}`)
+  if (ActiveState === 'activating')
+    return fail(
+      subject,
+      'unavailable',
+      `${unit} is not ready yet`,
+      `fix what the other checks have found, then "sudo systemctl restart ${unit}"; its log says what it waits for`,
+    )
   if (ActiveState !== 'active')
     return fail(subject, 'unavailable', `${unit} is ${ActiveState}`, `sudo systemctl enable --now ${unit}`)
   if (UnitFileState === 'disabled')

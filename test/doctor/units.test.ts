@@ -9,6 +9,12 @@ const units: ['detector' | 'reader', UnitState | undefined, verdict: string, wor
   ['reader', { ...installed, ActiveState: 'inactive' }, 'fail', /systemctl enable --now imgpipe-reader/],
   [
     'reader',
+    { ...installed, ActiveState: 'activating' },
+    'fail',
+    /not ready yet .*systemctl restart imgpipe-reader/,
+  ],
+  [
+    'reader',
     { ...installed, ActiveState: 'failed', Result: 'exit-code' },
     'fail',
     /journalctl -u imgpipe-reader/,
