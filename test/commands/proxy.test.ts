@@ -69,11 +69,12 @@ describe.skipIf(!hasOpenssl)('on a host that reaches AWS only through a proxy (n
 
   test('doctor says so when the proxy lets nobody through', async () => {
     const { HTTPS_PROXY = '' } = network.environment
-    const { code, text } = await run(['doctor', '--timeout', '5'], {
-      HTTPS_PROXY: HTTPS_PROXY.replace('secret', 'wrong'),
-    })
+    const refused = { HTTPS_PROXY: HTTPS_PROXY.replace('secret', 'wrong') }
+    const { code, text } = await run(['doctor', '--timeout', '5'], refused)
     expect(code).toBe(69)
     expect(text).toMatch(/FAIL.*endpoint.*407/)
+    const ofRole = await run(['doctor', '--timeout', '5'], { ...refused, ...withRole() })
+    expect(ofRole.text).toMatch(/FAIL credentials +they cannot be obtained: .*407/)
   })
 
   test.runIf(canInstall)('pasted credentials are checked through it (as root)', async () => {
