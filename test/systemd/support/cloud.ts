@@ -8,9 +8,9 @@ import { type Gate, openGate } from './gate.ts'
 
 const samples = fileURLToPath(new URL('../../../samples/', import.meta.url))
 const region = 'us-east-1'
-const names = { region, bucket: 'pictures', queue: 'imgpipe' }
+const names = { region, bucket: 'images', queue: 'imgpipe' }
 
-/** The local cloud with real recognition, behind the gate, and what its pictures should come to. */
+/** The local cloud with real recognition, behind the gate, and the results that its images must give. */
 export class TestCloud {
   readonly names = names
   /** of a further pipeline */
@@ -29,18 +29,14 @@ export class TestCloud {
       await fillCloud(cloud.url, { region, buckets: [names.bucket], queue })
     }
     const keys = (await readdir(samples)).filter((name) => name.endsWith('.jpg')).sort()
-    const pictures = keys.map(async (key) => ({ key, bytes: await readFile(`${samples}${key}`) }))
-    return new TestCloud(cloud, await openGate(cloud.url), await Promise.all(pictures))
+    const images = keys.map(async (key) => ({ key, bytes: await readFile(`${samples}${key}`) }))
+    return new TestCloud(cloud, await openGate(cloud.url), await Promise.all(images))
   }
 
-  private constructor(
-    cloud: LocalCloud,
-    gate: Gate,
-    pictures: readonly { key: string; bytes: Uint8Array }[],
-  ) {
+  private constructor(cloud: LocalCloud, gate: Gate, images: readonly { key: string; bytes: Uint8Array }[]) {
     this.#cloud = cloud
     this.gate = gate
-    this.#samples = pictures
+    this.#samples = images
     const common = {
       endpoint: cloud.url,
       region,
@@ -51,14 +47,14 @@ export class TestCloud {
   }
 
   /**
-   * Puts `count` pictures under the prefix: the samples, again and again, as 1.jpg, 2.jpg …
+   * Puts `count` images under the prefix: the samples, again and again, as 1.jpg, 2.jpg …
    * @returns the lines that results.txt must have after a run over them
    */
   async upload(prefix: string, count: number): Promise<string[]> {
     const lines: string[] = []
     for (let index = 1; index <= count; index++) {
       const sample = this.#samples[index % this.#samples.length]
-      if (!sample) throw new Error(`There are no sample pictures in ${samples}`)
+      if (!sample) throw new Error(`There are no sample images in ${samples}`)
       const key = `${prefix}${index}.jpg`
       await this.#s3.send(new PutObjectCommand({ Bucket: names.bucket, Key: key, Body: sample.bytes }))
       const text = await this.#textOf(sample)
@@ -67,7 +63,7 @@ export class TestCloud {
     return lines
   }
 
-  /** What the service itself says of a picture, asked directly: the yardstick of both workers. */
+  /** What the service itself answers about an image, asked directly: the expectation for both workers. */
   async #textOf({ key, bytes }: { key: string; bytes: Uint8Array }): Promise<string | undefined> {
     if (!this.#texts.has(key)) {
       const image = { Bytes: bytes }
