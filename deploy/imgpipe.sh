@@ -4,7 +4,9 @@ set -eu
 
 settings=/etc/imgpipe
 state=/var/lib/imgpipe
-release=/opt/imgpipe/current
+current=/opt/imgpipe/current
+# Resolved once: an upgrade keeps the release of a worker that was started by hand until it has ended.
+release=$(readlink -f "$current")
 user=imgpipe
 carriage_return=$(printf '\r')
 

@@ -57,6 +57,7 @@ Usage: sudo ./install.sh [--role detector|reader|both] [--volume DEVICE] [--dry-
        sudo ./install.sh --uninstall | --purge
 
 Installs imgpipe, or upgrades it to the version that contains this script. Running it again changes nothing.
+In a release archive it needs no network; in a checkout it fetches Node, packages and a compiler.
 
   --role ROLE      worker of this host: detector (A), reader (B) or both.
                    Default: the role it was installed with, otherwise both.
@@ -176,7 +177,9 @@ clean_up() {
 
 print_next_steps() {
   step "imgpipe ${release##*/} is installed, role $role. Next:"
-  note "settings: sudoedit $settings/imgpipe.json, then: imgpipe doctor"
+  note "settings: sudoedit $settings/imgpipe.json"
+  note 'keys:     sudo imgpipe credentials, unless the instance has a role'
+  note 'check:    sudo imgpipe doctor'
   if [[ $role != reader ]]; then
     note 'one run:  sudo systemctl start imgpipe-detector'
     note 'daily:    sudo systemctl enable --now imgpipe-detector.timer'

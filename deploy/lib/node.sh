@@ -11,6 +11,26 @@ declare -A integrity=(
   [npm]=sha512-7HPApk+AflMUavSseL1Pm6CnYqMIHk53x+KmuhqmTDqPkjPMgxIpTPcTqsE91EKNw4gFBJV9fnXiSdGm1DXq9A==
 )
 
+# A release archive ("npm run release") contains the Node that its packages were built with.
+find_bundled_node() {
+  local directories=("$source_root"/node-v*-linux-*)
+  bundled_node=''
+  [[ ! -d ${directories[0]} ]] || bundled_node=${directories[0]}
+}
+
+use_bundled_node() {
+  local directory=$node_directory/${bundled_node##*/node-v}
+  step "Node ${directory##*/} and packages from this archive"
+  node=$directory/bin/node
+  [[ ! -x $node ]] || return 0
+  run rm --recursive --force "$directory.partial"
+  run mkdir --parents "$node_directory"
+  run cp --recursive --no-target-directory "$bundled_node" "$directory.partial"
+  run chown --recursive root:root "$directory.partial"
+  run chmod --recursive u=rwX,go=rX "$directory.partial"
+  run mv --no-target-directory "$directory.partial" "$directory"
+}
+
 # Sets "node" (the binary that the units start) and "npm" (a command).
 ensure_node() {
   step "Node $node_major and a compiler for the native addon sd-notify"

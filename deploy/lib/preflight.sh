@@ -57,23 +57,31 @@ check_architecture() {
   esac
 }
 
+# A checkout, or a release archive with its packages and its Node. Sets "bundled_node" to the directory of the latter.
 check_source() {
-  local part is_complete=yes
-  for part in src/cli.ts config package.json package-lock.json deploy/systemd; do
+  local part is_complete=yes parts=(src/cli.ts config package.json package-lock.json deploy/systemd)
+  find_bundled_node
+  [[ -z $bundled_node ]] || parts+=(node_modules "${bundled_node##*/}/bin/node")
+  for part in "${parts[@]}"; do
     [[ -e $source_root/$part ]] && continue
     missing+=("the complete project: $source_root/$part does not exist")
     is_complete=no
   done
   [[ $is_complete == yes ]] || return 0
+  if [[ -n $bundled_node && $bundled_node != *-linux-${arch:-} ]]; then
+    missing+=("a release archive for its processor: this one is for ${bundled_node##*-}, the one for ${arch:-another} ends in linux-${arch:-ARCH}.tar.gz")
+  fi
   name_release
   [[ -d $release ]] || check_disk_space
 }
 
-# Needed only to build a release: it takes about 60 MB, Node in /opt another 200 MB, the compiler's packages the rest.
+# Needed only for a new release: it takes about 60 MB, Node in /opt another 200 MB. The rest is for the compiler's packages,
+# which a release archive does not need.
 check_disk_space() {
-  local kilobytes
+  local kilobytes megabytes=1024
+  [[ -z $bundled_node ]] || megabytes=300
   kilobytes=$(df --output=avail / "$(existing_parent "$releases")" | tail --lines=+2 | sort --numeric-sort | head --lines=1)
-  ((kilobytes >= 1024 * 1024)) || missing+=("1 GB of free disk space (found: $((kilobytes / 1024)) MB)")
+  ((kilobytes >= megabytes * 1024)) || missing+=("$megabytes MB of free disk space (found: $((kilobytes / 1024)) MB)")
 }
 
 existing_parent() {

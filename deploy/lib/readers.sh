@@ -62,6 +62,8 @@ report_reader_state() {
   fi
   note 'The reader is installed but not ready yet. Its last log lines:'
   show_log_of imgpipe-reader.service
-  note "Correct the cause (settings: $settings/imgpipe.json, credentials: $settings/credentials or the instance's role),"
-  note 'then: sudo systemctl restart imgpipe-reader'
+  note 'Correct the cause, then: sudo systemctl restart imgpipe-reader'
+  note "settings:    sudoedit $settings/imgpipe.json"
+  note 'credentials: sudo imgpipe credentials, unless the instance has a role'
+  note 'all checks:  sudo imgpipe doctor'
 }

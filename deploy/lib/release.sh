@@ -1,5 +1,6 @@
 # Releases: /opt/imgpipe/releases/VERSION-HASH, with "current" pointing at the one in use and "previous" at the
-# one before. A release holds the program, its packages, the link bin/node and this installer.
+# one before. A release holds the program, its packages, the link bin/node and this installer. It is built on the host from
+# a checkout, or copied from a release archive, in which everything is built already.
 # shellcheck shell=bash disable=SC2034,SC2154 # one program in several files: they share variables
 
 release_parts=(src config deploy docs package.json package-lock.json)
@@ -21,7 +22,7 @@ bring_release() {
   fi
   check_disk_space
   stop_if_missing
-  ensure_node
+  if [[ -n $bundled_node ]]; then use_bundled_node; else ensure_node; fi
   build_release "$releases/.${release##*/}.partial"
 }
 
@@ -40,7 +41,11 @@ build_release() {
     [[ ! -e $source_root/$part ]] || run cp --recursive "$source_root/$part" "$partial/"
   done
   run ln --symbolic "$node" "$partial/bin/node"
-  install_packages "$partial"
+  if [[ -n $bundled_node ]]; then
+    run cp --recursive "$source_root/node_modules" "$partial/"
+  else
+    install_packages "$partial"
+  fi
   run chmod --recursive u=rwX,go=rX "$partial"
   [[ $dry_run == yes ]] || release_works "$partial" ||
     die 'the new release does not run as user imgpipe (see above): nothing was switched, the version in use keeps running.'

@@ -23,10 +23,18 @@ export function credentialsProvider(environment: Environment): AwsCredentialIden
   return areCredentialsFixed(environment) ? fromEnv() : (properties) => refreshing.get(properties)
 }
 
-/** The same chain, with no expiry but the credentials' own: for looking at them. */
-export function rawCredentials(environment: Environment): Promise<AwsCredentialIdentity> {
+/**
+ * The same chain, with no expiry but the credentials' own: for looking at them.
+ *
+ * @param caller the client that they are for: as it does, STS is reached through a proxy
+ */
+export function rawCredentials(
+  environment: Environment,
+  caller?: { readonly config: NonNullable<NonNullable<Properties>['callerClientConfig']> },
+): Promise<AwsCredentialIdentity> {
   const providers = environmentProviders(environment)
-  return createCredentialChain(...providers, fromIni({ ignoreCache: true }), fromNodeProviderChain())()
+  const chain = createCredentialChain(...providers, fromIni({ ignoreCache: true }), fromNodeProviderChain())
+  return chain(caller && { callerClientConfig: caller.config })
 }
 
 /**

@@ -57,15 +57,16 @@ _imgpipe_pipelines() {
   done
   _imgpipe_words "$names"
 }
+_imgpipe_runs() { _imgpipe_words "$("\${COMP_WORDS[0]}" runs 2>/dev/null | awk 'NR > 1 { print $1 }')"; }
 complete -F _imgpipe imgpipe
 `
 }
 
 function commandCase(command: Command): string {
-  const takesDirectory = command.registeredArguments.length > 0
-  const otherwise = takesDirectory
-    ? `if [[ $word == -* ]]; then _imgpipe_words ${quoted(optionWords(command))}; else _imgpipe_paths -d; fi`
-    : `_imgpipe_words ${quoted(optionWords(command))}`
+  const options = `_imgpipe_words ${quoted(optionWords(command))}`
+  const [argument] = command.registeredArguments
+  const values = argument?.name() === 'run' ? '_imgpipe_runs' : '_imgpipe_paths -d'
+  const otherwise = argument ? `if [[ $word == -* ]]; then ${options}; else ${values}; fi` : options
   return `    ${command.name()})
 ${valueCases(command)}
       ${otherwise} ;;`
@@ -83,6 +84,7 @@ function valueCase({ long, flags, argChoices }: Option): string {
   if (argChoices) return `${long}) _imgpipe_words ${quoted(argChoices)}; return ;;`
   if (flags.includes('<file>')) return `${long}) _imgpipe_paths -f; return ;;`
   if (flags.includes('<directory>')) return `${long}) _imgpipe_paths -d; return ;;`
+  if (flags.includes('<id>')) return `${long}) _imgpipe_runs; return ;;`
   if (long === '--pipeline') return `${long}) _imgpipe_pipelines; return ;;`
   return `${long}) return ;;`
 }

@@ -11,6 +11,7 @@ import { addPipelineOption, usePipeline } from './pipeline.ts'
 import { addPlan } from './plan.ts'
 import { addRead } from './read.ts'
 import { addReport } from './report.ts'
+import { addResults } from './results.ts'
 import { addRuns } from './runs.ts'
 import { addSetup } from './setup.ts'
 import { addStatus } from './status.ts'
@@ -21,6 +22,7 @@ const commands = [
   addRead,
   addPlan,
   addStatus,
+  addResults,
   addRuns,
   addReport,
   addSetup,

@@ -47,9 +47,9 @@ export async function checkCredentials(
   if (onHost.some(isUnseen) || (isBroken && !host?.isUserOfUnits)) return onHost
   let credentials: AwsCredentialIdentity
   try {
-    credentials = await rawCredentials(environment)
-  } catch {
-    return isBroken ? onHost : [explainMissing(environment)]
+    credentials = await rawCredentials(environment, question.sqs)
+  } catch (error) {
+    return isBroken ? onHost : [unobtainable(error) ?? explainMissing(environment)]
   }
   const isFromFile = marksOf(credentials).some((mark) => mark.startsWith('CREDENTIALS_PROFILE'))
   if (isBroken && isFromFile) return onHost
@@ -59,6 +59,14 @@ export async function checkCredentials(
   const unusable = isUnusable(credentials, Date.now()) ?? (await checkAccepted(credentials, question, signal))
   const more = [...(permissions ? [permissions] : []), ...ownFile(isFromFile, question)]
   return [unusable, ...onHost.map(unused), ...more]
+}
+
+/** A provider that is configured has failed, such as STS for a role. Without any, the SDK throws an error of its own. */
+function unobtainable(error: unknown): Finding | undefined {
+  if (!(error instanceof Error) || error.name === 'CredentialsProviderError') return undefined
+  const reason = '$metadata' in error ? 'permission' : 'unavailable'
+  const remedy = 'correct the role or the process in the AWS configuration file, or the way to STS'
+  return fail(subject, reason, `they cannot be obtained: ${error.message || error.name}`, remedy)
 }
 
 /** The units pass over a file that they cannot use, and take the credentials of the role. */

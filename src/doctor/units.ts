@@ -28,7 +28,13 @@ export async function checkUnits(
 ): Promise<Finding[]> {
   if (!existsSync(booted)) return [skip('units', 'not checked: systemd does not run this machine')]
   return Promise.all(
-    workers.map(async (worker) => unitFinding(worker, await unitState(unitOf(worker, host?.pipeline)), host)),
+    workers.map(async (worker) => {
+      const [state, resume] = await Promise.all([
+        unitState(unitOf(worker, host?.pipeline)),
+        worker === 'detector' ? unitState(resumeUnitOf(host?.pipeline)) : undefined,
+      ])
+      return unitFinding(worker, state, host, resume)
+    }),
   )
 }
 
@@ -40,8 +46,17 @@ async function unitState(unit: string): Promise<UnitState | undefined> {
   return answer && Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)))
 }
 
-/** The reader must run; the detector runs once per trigger, so only a failed run of it is a failure. */
-export function unitFinding(worker: Worker, state: UnitState | undefined, host?: Host): Finding {
+/**
+ * The reader must run; the detector runs once per trigger, so only a failed run of it is a failure.
+ *
+ * @param resume state of the unit that resumes the detector's run at boot
+ */
+export function unitFinding(
+  worker: Worker,
+  state: UnitState | undefined,
+  host?: Host,
+  resume?: UnitState,
+): Finding {
   const unit = unitOf(worker, host?.pipeline)
   const subject = `${worker} unit`
   if (!state) return skip(subject, 'not checked: systemctl does not answer')
@@ -60,12 +75,32 @@ export function unitFinding(worker: Worker, state: UnitState | undefined, host?:
     return warn(subject, `${unit} was interrupted`, `sudo systemctl start ${unit}`)
   if (ActiveState === 'failed')
     return fail(subject, 'unavailable', `${unit} has failed (${Result})`, `see "journalctl -u ${unit} -n 20"`)
-  if (worker === 'detector') return ok(subject, `installed, ${ActiveState}`)
+  if (worker === 'detector')
+    return ok(subject, `installed, ${ActiveState}${afterReboot(resume, host?.pipeline)}`)
+  if (ActiveState === 'activating')
+    return fail(
+      subject,
+      'unavailable',
+      `${unit} is not ready yet`,
+      `fix what the other checks have found, then "sudo systemctl restart ${unit}"; its log says what it waits for`,
+    )
   if (ActiveState !== 'active')
     return fail(subject, 'unavailable', `${unit} is ${ActiveState}`, `sudo systemctl enable --now ${unit}`)
   if (UnitFileState === 'disabled')
     return fail(subject, 'settings', `${unit} does not start at boot`, `sudo systemctl enable ${unit}`)
   return ok(subject, 'installed, active')
+}
+
+/** A run that a reboot interrupts waits for somebody to start it, unless a unit does. */
+function afterReboot(resume: UnitState | undefined, pipeline: string | undefined): string {
+  if (resume?.LoadState !== 'loaded') return ''
+  return resume.UnitFileState === 'enabled'
+    ? '; a run that a reboot interrupts is resumed at boot'
+    : `; a run that a reboot interrupts is not resumed at boot ("sudo systemctl enable ${resumeUnitOf(pipeline)}" changes that)`
+}
+
+function resumeUnitOf(pipeline: string | undefined): string {
+  return `imgpipe-detector-resume${pipeline === undefined ? '' : `@${pipeline}`}.service`
 }
 
 /** @param pipeline a further one, whose units are instances of a template */

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { type EnvFile, readEnvFile } from './env-file.ts'
 import { ImgpipeError } from './exit-codes.ts'
+import { reservedPipelineNames } from './reserved-directories.ts'
 import { findUser, type Owner } from './users.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
@@ -27,8 +28,6 @@ export const rootVariable = 'IMGPIPE_HOST_ROOT'
 /** Renews the credentials of the units. */
 export const credentialsCommand = 'sudo imgpipe credentials'
 const userOfUnits = 'imgpipe'
-/** Their directories, or their settings file, would be those of the pipeline without a name. */
-const reservedNames = ['imgpipe', 'runs', 'detector', 'reader']
 
 /** @returns undefined where imgpipe runs from a checkout on a host that it is not installed on */
 export function findInstallation(environment: Variables = process.env): Installation | undefined {
@@ -68,12 +67,12 @@ export function pipelineNames({ settingsDir }: Installation): string[] {
 /** @throws {ImgpipeError} `usage` for a name that no pipeline can have */
 export function requirePipelineName(name: string): void {
   if (isPipelineName(name)) return
-  const rule = `letters, digits, "-" and "_", and not one of ${reservedNames.join(', ')}`
+  const rule = `letters, digits, "-" and "_", and not one of ${reservedPipelineNames.join(', ')}`
   throw new ImgpipeError('usage', `The name of a pipeline must be ${rule}, but is "${name}".`)
 }
 
 function isPipelineName(name: string): boolean {
-  return /^[A-Za-z0-9][\w-]{0,63}$/.test(name) && !reservedNames.includes(name)
+  return /^[A-Za-z0-9][\w-]{0,63}$/.test(name) && !reservedPipelineNames.includes(name)
 }
 
 /** The environment of the units, and how it came about. */

@@ -5,7 +5,9 @@ import { ImgpipeError } from './exit-codes.ts'
 /** Where the units keep their state: `/var/lib/imgpipe/NAME` for the pipeline NAME. */
 const stateDirOfUnits = '/var/lib/imgpipe'
 /** Names in a state directory that belong to its own pipeline. */
-const reservedNames = ['runs', 'detector', 'reader']
+const ownNames = ['runs', 'detector', 'reader']
+/** A further pipeline of this name would have directories, or the settings file, of the pipeline without a name. */
+export const reservedPipelineNames: readonly string[] = ['imgpipe', ...ownNames]
 const databases = ['detector.sqlite', 'reader.sqlite']
 
 /**
@@ -16,8 +18,11 @@ const databases = ['detector.sqlite', 'reader.sqlite']
 export function refuseReservedStateDirectory(stateDir: string): void {
   const name = basename(stateDir)
   const parent = dirname(stateDir)
-  if (!reservedNames.includes(name)) return
-  if (parent !== stateDirOfUnits && !databases.some((file) => existsSync(join(parent, file)))) return
+  const isReserved =
+    parent === stateDirOfUnits
+      ? reservedPipelineNames.includes(name)
+      : ownNames.includes(name) && databases.some((file) => existsSync(join(parent, file)))
+  if (!isReserved) return
   throw new ImgpipeError(
     'settings',
     `The state directory ${stateDir} is reserved for the pipeline of ${parent}: rename this pipeline, or set stateDir to another directory.`,

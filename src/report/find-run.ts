@@ -15,20 +15,26 @@ export type RunSource =
 /**
  * The run with the ID `wanted`; by default the one that results.txt shows, and if there is none, the newest unfinished one. Published results are found without the database, too.
  *
+ * @param options.unfinishedFirst the newest unfinished run comes before the one that results.txt shows
  * @throws {ImgpipeError} `usage` when there is no such run or none at all, `permission` or `disk` when it cannot be read
  */
-export async function findRun(stateDir: string, wanted?: string): Promise<RunSource> {
+export async function findRun(
+  stateDir: string,
+  wanted?: string,
+  { unfinishedFirst = false } = {},
+): Promise<RunSource> {
   if (wanted !== undefined && !isRunId(wanted) && !isForeignRunId(wanted)) throw noSuchRun(stateDir, wanted)
   const known = await knownRuns(stateDir, wanted).catch((error: unknown) => ({ error }))
-  const isUnfinished = 'unfinished' in known && known.unfinished !== undefined
+  const unfinished = 'unfinished' in known ? known.unfinished : undefined
   const published = 'published' in known ? known.published : undefined
-  if (wanted !== undefined && isUnfinished) return { kind: 'database', run: wanted }
+  if (unfinished !== undefined && (wanted !== undefined || unfinishedFirst))
+    return { kind: 'database', run: unfinished }
   const source =
     (await resultsOf(stateDir, wanted ?? published)) ??
     (wanted === undefined ? await newestResults(stateDir) : undefined)
   if (source) return source
   if ('error' in known) throw known.error
-  if (known.unfinished !== undefined) return { kind: 'database', run: known.unfinished }
+  if (unfinished !== undefined) return { kind: 'database', run: unfinished }
   throw wanted === undefined ? noRuns(stateDir) : noSuchRun(stateDir, wanted)
 }
 

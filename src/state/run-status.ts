@@ -7,19 +7,14 @@ import { isLocked } from './lock.ts'
 import { type ReaderStatus, ReaderStatuses } from './reader-status.ts'
 import { databasePath, type Role } from './role.ts'
 import { schemaVersion } from './schema.ts'
-import { type CallsToday, callsToday } from './status-values.ts'
+import type { StatusContext } from './status-values.ts'
+import { type WorkerStatus, workerStatus } from './worker-status.ts'
 
 /** A run as this host's databases know it: a host that runs one of the workers knows that half. */
 export interface RunStatus {
   readonly run: string
   readonly detector: DetectorStatus | undefined
   readonly reader: ReaderStatus | undefined
-}
-
-export interface WorkerStatus {
-  /** undefined: this user may not know */
-  readonly isRunning: boolean | undefined
-  readonly callsToday: CallsToday
 }
 
 export interface HostStatus {
@@ -119,15 +114,18 @@ function startOf(run: string): string {
 
 function hostStatus(
   databases: Record<Role, StateDatabase | undefined>,
-  contexts: Record<Role, { isRunning: boolean | undefined; maxFailures: number; now: number }>,
+  contexts: Record<Role, StatusContext>,
   { run, maxRuns, keepRuns }: StatusQuery,
 ): HostStatus {
   const detector = databases.detector && new DetectorStatuses(databases.detector, contexts.detector)
   const reader = databases.reader && new ReaderStatuses(databases.reader, contexts.reader)
+  const newest = {
+    detector: detector?.newestRuns(1)[0],
+    reader: reader?.newestRuns(1, keepRuns)[0],
+  }
   const worker = (role: Role): WorkerStatus | undefined => {
     const database = databases[role]
-    const { isRunning, now } = contexts[role]
-    return database && { isRunning, callsToday: callsToday(database, now) }
+    return database && { ...workerStatus(database, role, contexts[role]), newestRun: newest[role] }
   }
   const names =
     run === undefined

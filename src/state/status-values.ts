@@ -34,7 +34,7 @@ export interface Progress {
 
 /** Rekognition calls of one worker in this UTC day. */
 export interface CallsToday {
-  /** counted against `maxCallsPerDay`; 0 while there is no limit */
+  /** counted against `maxCallsPerDay`: calls that are billed, or may be */
   readonly reserved: number
   readonly answered: number
   readonly throttled: number

@@ -5,13 +5,8 @@ import { runDirectory } from '../results/publish.ts'
 import { readOutcomes, readResultsHead } from '../results/read.ts'
 import type { DetectorStatus } from '../state/detector-status.ts'
 import type { ReaderStatus } from '../state/reader-status.ts'
-import {
-  type HostStatus,
-  type RunStatus,
-  readHostStatus,
-  type StatusQuery,
-  type WorkerStatus,
-} from '../state/run-status.ts'
+import { type HostStatus, type RunStatus, readHostStatus, type StatusQuery } from '../state/run-status.ts'
+import type { WorkerStatus } from '../state/worker-status.ts'
 
 /** A run for people and programs: what the databases, the published results and the list prices say about it. */
 export interface RunOverview {
@@ -56,6 +51,21 @@ export async function readStatus(stateDir: string, query: StatusQuery): Promise<
     overviews.push(...(await Promise.all(some.map((run) => overviewOf(stateDir, run, query)))))
   }
   return { detector, reader, runs: overviews }
+}
+
+/**
+ * The workers, and of the runs only the newest one that each of them knows: not the same where one of them was not running.
+ *
+ * @throws {ImgpipeError} as `readHostStatus`
+ */
+export async function readNewestRuns(
+  stateDir: string,
+  query: Pick<StatusQuery, 'keepRuns' | 'maxFailures'>,
+): Promise<HostOverview> {
+  const { detector, reader } = await readHostStatus(stateDir, { ...query, maxRuns: 0 })
+  const runs = new Set([detector?.newestRun, reader?.newestRun].filter((run) => run !== undefined))
+  const overviews = [...runs].map(async (run) => (await readStatus(stateDir, { ...query, run })).runs)
+  return { detector, reader, runs: (await Promise.all(overviews)).flat() }
 }
 
 async function overviewOf(

@@ -3,7 +3,7 @@ import { displaySafe } from '../host/display.ts'
 import type { FailedImage } from '../protocol/messages.ts'
 import type { DetectorStatus } from '../state/detector-status.ts'
 import type { ReaderStatus } from '../state/reader-status.ts'
-import type { WorkerStatus } from '../state/run-status.ts'
+import type { WorkerStatus } from '../state/worker-status.ts'
 import type { HostOverview, RunOverview } from './read-status.ts'
 
 /** `imgpipe status` for people: the workers of this host, then its newest runs. */

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -21,7 +21,8 @@ describe('every command of the page is accepted by the AWS CLI', () => {
   beforeAll(() => {
     directory = mkdtempSync(join(tmpdir(), 'imgpipe-docs-'))
     symlinkSync(join(project, 'deploy'), join(directory, 'deploy'))
-    writeFileSync(join(directory, 'imgpipe.tar.gz'), '')
+    mkdirSync(join(directory, 'dist'))
+    writeFileSync(join(directory, 'dist/imgpipe-1.0.0-linux-x64.tar.gz'), '')
   })
   afterAll(() => rmSync(directory, { recursive: true }))
 
@@ -111,10 +112,12 @@ test('reasons that imgpipe writes itself are quoted as it writes them', () => {
   const sources = [
     JSON.stringify(readTemplate()),
     readFileSync(join(project, 'deploy/aws/results-volume.sh'), 'utf8'),
+    readFileSync(join(project, 'deploy/lib/preflight.sh'), 'utf8'),
   ].join('\n')
   for (const reason of [
     'the installation did not finish within 25 minutes',
     'contains no deploy/install.sh',
+    'a release archive for its processor',
     'is not available after',
     'Specify ',
   ]) {

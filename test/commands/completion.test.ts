@@ -16,6 +16,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 /** What a real bash would offer at the end of the line. */
 function offered(...words: string[]): string[] {
   const ask = `cd '${directory}'
+imgpipe() { [[ $* != runs ]] || printf '%s\\n' 'run  started' '20261122T174500Z-3f9a  x' '20261123T174500Z-aaaa  y'; }
 COMP_WORDS=(${words.map((word) => `'${word}'`).join(' ')})
 COMP_CWORD=${words.length - 1}
 _imgpipe
@@ -64,6 +65,17 @@ it.each([
   [['imgpipe', 'demo', ''], ['images']],
   [['imgpipe', 'demo', '--out', 'i'], ['images']],
   [['imgpipe', 'local', '--port', ''], []],
+  [
+    ['imgpipe', 'results', ''],
+    ['20261122T174500Z-3f9a', '20261123T174500Z-aaaa'],
+  ],
+  [['imgpipe', 'results', '20261123'], ['20261123T174500Z-aaaa']],
+  [['imgpipe', 'report', '--run', '20261122'], ['20261122T174500Z-3f9a']],
+  [['imgpipe', 'runs', '--delete', '20261122'], ['20261122T174500Z-3f9a']],
+  [
+    ['imgpipe', 'results', '--format', 'j'],
+    ['json', 'jsonl'],
+  ],
   [['imgpipe', 'help', 'rea'], ['read']],
   [['imgpipe', 'status', 'x'], []],
 ])('%o', (words, expected) => {

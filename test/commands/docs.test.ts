@@ -97,22 +97,39 @@ describe('the IAM policies in docs/operations.md', () => {
     const wanted = template.flatMap(({ actions, resources }) => pairs(actions, resources))
     expect(policies[role === 'DetectorRole' ? 0 : 1]).toEqual(wanted.toSorted())
   })
+
+  it('limit a role to a prefix, and let readers share results, as the template does', () => {
+    const stack = stackOf({ Prefix: 'cars/', ResultsBucket: 'my-results' })
+    const wanted = (isWanted: (pair: string) => boolean) =>
+      statementsOf(stack, 'ReaderRole', 'reader')
+        .flatMap(({ actions, resources }) => pairs(actions, resources))
+        .filter((pair) => pair.startsWith('s3:') && isWanted(pair))
+        .toSorted()
+    expect(policies[2]).toEqual(wanted((pair) => pair.includes('njit-cs-643')))
+    expect(policies[5]).toEqual(wanted((pair) => pair.includes('my-results')))
+  })
 })
 
 interface PolicyStatement {
   Effect: string
   Action: string | string[]
-  Resource: string
+  Resource: string | string[]
 }
 
 /** @returns each allowed action with its resource; placeholders replaced by what the template's test stack has */
 function policyOf(json: string): string[] {
-  const names = { BUCKET: 'njit-cs-643', REGION: 'us-east-1', ACCOUNT: '111122223333' }
+  const names = {
+    'RESULTS-BUCKET': 'my-results',
+    BUCKET: 'njit-cs-643',
+    PREFIX: 'cars/',
+    REGION: 'us-east-1',
+    ACCOUNT: '111122223333',
+  }
   let text = json.replace(/:imgpipe"/g, ':imgpipe-Queue"')
   for (const [placeholder, name] of Object.entries(names)) text = text.replaceAll(placeholder, name)
   const { Statement }: { Statement: PolicyStatement[] } = JSON.parse(text)
   expect(Statement.every(({ Effect }) => Effect === 'Allow')).toBe(true)
-  return Statement.flatMap(({ Action, Resource }) => pairs([Action].flat(), [Resource])).toSorted()
+  return Statement.flatMap(({ Action, Resource }) => pairs([Action].flat(), [Resource].flat())).toSorted()
 }
 
 function pairs(actions: readonly string[], resources: readonly string[]): string[] {

@@ -22,10 +22,16 @@ describe('check-settings', () => {
 })
 
 describe('a pipeline whose state would lie among that of another', () => {
-  it.each(['check-settings', 'read', 'detect'])('is refused: %s', async (command) => {
-    const { code, text } = await imgpipe([command], { IMGPIPE_STATE_DIR: '/var/lib/imgpipe/runs' })
+  it.each([
+    ['check-settings', 'runs'],
+    ['check-settings', 'imgpipe'],
+    ['read', 'runs'],
+    ['detect', 'runs'],
+  ])('is refused: %s of the pipeline "%s"', async (command, name) => {
+    const stateDir = `/var/lib/imgpipe/${name}`
+    const { code, text } = await imgpipe([command], { IMGPIPE_STATE_DIR: stateDir })
     expect(code).toBe(78)
-    expect(text).toMatch(/^imgpipe: The state directory \/var\/lib\/imgpipe\/runs is reserved .*: rename/)
+    expect(text).toContain(`imgpipe: The state directory ${stateDir} is reserved for`)
   })
 
   it('is refused in any state directory', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, readFileSync } from 'node:fs'
+import { chmodSync, readFileSync, renameSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
@@ -67,6 +67,13 @@ describe.runIf(isPossible)('the installed command (as root)', () => {
     expect(ended.said.split('\n')[1]).toBe(
       [join(host.root, 'opt/imgpipe/current/src/cli.ts'), ...words].join(' '),
     )
+  })
+
+  test('a worker is started from the release itself: an upgrade can see that it is in use', async () => {
+    renameSync(join(host.root, 'opt/imgpipe/current'), join(host.root, 'opt/imgpipe/1.0.0'))
+    symlinkSync(join(host.root, 'opt/imgpipe/1.0.0'), join(host.root, 'opt/imgpipe/current'))
+    const { said } = await run(['detect'])
+    expect(said.split('\n')[1]).toBe(`${join(host.root, 'opt/imgpipe/1.0.0/src/cli.ts')} detect`)
   })
 
   test('workers of others stay theirs', async () => {

@@ -55,5 +55,5 @@ test('disk space is required only for a build', () => {
   })
   const { status, text } = host.sh('rm -r "$releases"; check_source; stop_if_missing')
   expect(status).toBe(1)
-  expect(text).toMatch(/1 GB of free disk space \(found: 0 MB\)/)
+  expect(text).toMatch(/1024 MB of free disk space \(found: 0 MB\)/)
 })

@@ -1,6 +1,7 @@
 import { afterAll, expect, it } from 'vitest'
 import { imgpipe } from '../commands/imgpipe.ts'
 import { killLeftWorkers, WorkerProcess } from '../support/worker-process.ts'
+import { parseOpenMetrics } from './openmetrics-format.ts'
 import { DetectorState, runId, temporaryDirectory } from './state-fixture.ts'
 
 afterAll(async () => expect(await killLeftWorkers()).toBe(0))
@@ -26,6 +27,23 @@ it('prints JSON with the settings that it was read with', async () => {
   const status = JSON.parse(text)
   expect(Object.keys(status)).toEqual(['stateDir', 'maxCallsPerDay', 'detector', 'reader', 'runs'])
   expect(status).toMatchObject({ stateDir, maxCallsPerDay: 500, reader: null, runs: [{ run: runId(1) }] })
+})
+
+it('prints metrics for a monitoring system', async () => {
+  const environment = { IMGPIPE_STATE_DIR: await stateWithRun(), IMGPIPE_MAX_CALLS_PER_DAY: '500' }
+  const { code, text } = await imgpipe(['status', '--openmetrics'], environment)
+  expect(code).toBe(0)
+  const families = parseOpenMetrics(text)
+  const labels = { role: 'detector' }
+  expect(families.get('imgpipe_run_images')?.samples).toEqual([
+    { name: 'imgpipe_run_images', labels, value: 3 },
+  ])
+  expect(families.get('imgpipe_cost_limit_dollars')?.samples).toMatchObject([{ value: 0.5 }])
+})
+
+it.each(['--json', '--watch'])('rejects --openmetrics with %s', async (option) => {
+  const { code, text } = await imgpipe(['status', '--openmetrics', option])
+  expect([code, text]).toEqual([64, expect.stringContaining(`cannot be used with option '${option}'`)])
 })
 
 it.each(['SIGINT', 'SIGTERM'] as const)(

@@ -94,6 +94,16 @@ it('as JSON has every field, with null for what is unknown and ISO 8601 for time
   const json = JSON.parse(statusJson(await readStatus(stateDir, query)))
   const iso = expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/)
   const callsToday = { reserved: 0, answered: 0, throttled: 0, failed: 0 }
+  const worker = {
+    isRunning: false,
+    waiting: null,
+    newestRun: run,
+    openRuns: 1,
+    openSince: iso,
+    lastSuccessAt: null,
+    callsToday,
+    calls: [],
+  }
   const common = {
     state: 'interrupted',
     failed: 0,
@@ -108,8 +118,8 @@ it('as JSON has every field, with null for what is unknown and ISO 8601 for time
     requests: {},
   }
   expect(json).toEqual({
-    detector: { isRunning: false, callsToday },
-    reader: { isRunning: false, callsToday },
+    detector: worker,
+    reader: worker,
     runs: [
       {
         run,

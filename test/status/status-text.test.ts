@@ -98,7 +98,17 @@ describe('the workers for people', () => {
     ],
     [undefined, 0, 'detector: 10 Rekognition calls answered today, 2 throttled, 1 failed'],
   ])('running: %s, limit %i', (isRunning, maxCallsPerDay, line) => {
-    const status = { detector: { isRunning, callsToday }, reader: undefined, runs: [] }
+    const detector = {
+      isRunning,
+      waiting: undefined,
+      newestRun: undefined,
+      openRuns: 0,
+      openSince: undefined,
+      lastSuccessAt: undefined,
+      callsToday,
+      calls: [],
+    }
+    const status = { detector, reader: undefined, runs: [] }
     expect(statusLines(status, maxCallsPerDay)).toEqual([line])
   })
 })

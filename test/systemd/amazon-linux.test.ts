@@ -5,7 +5,7 @@ import { until } from './support/command.ts'
 import { checkout, configure, copyProject, install } from './support/host.ts'
 import { Machine } from './support/machine.ts'
 
-/** The life of an installation with both workers, on a host that takes itself for Amazon Linux 2023. */
+/** The life of an installation with both workers, on a host that identifies itself as Amazon Linux 2023. */
 let cloud: TestCloud
 let host: Machine
 
@@ -63,7 +63,7 @@ describe('installation', () => {
     expect(await touched()).toBe(before)
   })
 
-  test('dnf is asked for Node 24 and for what sd-notify is built with; the units run that very Node', async () => {
+  test('dnf installs Node 24 and the build dependencies of sd-notify; the units run that Node', async () => {
     const said = await installed()
     expect(said).toMatch(/The reader is ready/)
     const asked = 'install --assumeyes nodejs24 nodejs24-npm systemd-devel gcc-c++ make python3\n'
@@ -74,7 +74,7 @@ describe('installation', () => {
     await readerIsActive()
   })
 
-  test('the operator finds a command that knows the settings', async () => {
+  test('the installed command uses the settings', async () => {
     expect(await host.sh('imgpipe --version')).toMatch(/^\d+\.\d+\.\d+$/m)
     expect(JSON.parse(await host.sh('imgpipe status --json'))).toBeDefined()
   })
@@ -105,7 +105,7 @@ describe('upgrade', () => {
     expect(await host.tree('/etc/imgpipe')).toBe(settings)
   })
 
-  test('a version that cannot be built leaves the reader running as if nothing had been', async () => {
+  test('a version that cannot be built leaves the reader undisturbed', async () => {
     const reader = await readerIsActive()
     await change(`cp package.json /root && sed --in-place 's/"commander": "/&9/' package.json`)
     const { status } = await install(host)
@@ -115,7 +115,7 @@ describe('upgrade', () => {
     await change('mv /root/package.json .')
   })
 
-  test('a version whose reader does not come up is taken back', async () => {
+  test('a version whose reader does not become ready is rolled back', async () => {
     const dies = 'if (process.argv[2] === "read") process.exit(3)'
     await change(`cp src/cli.ts /root && sed --in-place '1a ${dies}' src/cli.ts`)
     const { status, stderr } = await install(host)
@@ -139,7 +139,7 @@ describe('upgrade', () => {
     await readerIsActive()
   })
 
-  test('a run goes through in the upgraded version', async () => {
+  test('a run completes in the upgraded version', async () => {
     const lines = await cloud.upload('upgraded/', 6)
     await host.sh('systemctl start imgpipe-detector')
     await until('results', async () => (await host.try('test -s /var/lib/imgpipe/results.txt')).status === 0)
@@ -176,7 +176,7 @@ describe('upgrade', () => {
 })
 
 describe('removal', () => {
-  test('--uninstall keeps settings and results, and nothing else; twice is as good as once', async () => {
+  test('--uninstall keeps settings and results, and nothing else; a second one changes nothing', async () => {
     const results = await host.read('/var/lib/imgpipe/results.txt')
     await installed('--uninstall')
     await installed('--uninstall')

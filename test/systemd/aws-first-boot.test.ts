@@ -27,7 +27,7 @@ beforeAll(async () => {
   await must('truncate', ['--size=256M', image])
   device = (await must('losetup', ['--find', '--show', image])).trim()
   // An instance of the Xen kind, on which a volume attached as /dev/sdf is /dev/xvdf.
-  machine = await Machine.boot('imgpipe-aws', [`${device}:/dev/xvdf`])
+  machine = await Machine.boot('imgpipe-aws', { binds: [`${device}:/dev/xvdf`] })
   await copyProject(machine)
   const cfnSignal = new URL('../aws-template/stand-ins/cfn-signal', import.meta.url)
   await machine.write('/opt/aws/bin/cfn-signal', readFileSync(cfnSignal, 'utf8'), '0755')
@@ -61,7 +61,7 @@ async function firstBoot(script: string) {
   return { status, printed: await machine.read(log), signal }
 }
 
-test('the user data of B installs the reader on its volume, checks it, and tells CloudFormation', async () => {
+test('the user data of B installs the reader on its volume, checks it, and signals CloudFormation', async () => {
   const { status, printed, signal } = await firstBoot(userData)
   expect(status, printed).toBe(0)
   expect(signal).toMatchObject({ Status: 'SUCCESS', Reason: 'imgpipe is installed.' })
@@ -83,7 +83,7 @@ test('a queue that does not exist fails the stack with the check that found it',
   expect(signal.Reason).toMatch(/^imgpipe: FAIL queue gone: .* \| last lines: /)
 }, 900_000)
 
-test('a failed download is told with its last words', async () => {
+test('a failed download is reported with its last lines', async () => {
   await standIn('git', "echo 'fatal: repository not found' >&2; exit 128")
   const { status, signal } = await firstBoot(userData)
   expect(status).toBe(128)

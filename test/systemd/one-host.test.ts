@@ -53,7 +53,7 @@ describe('a detector before its run', () => {
   })
 })
 
-describe('what an operator may do wrong', () => {
+describe('mistakes of an operator', () => {
   test('the reader runs', async () => {
     await host.sh('systemctl restart imgpipe-reader')
   })
@@ -97,7 +97,7 @@ describe('what an operator may do wrong', () => {
 })
 
 describe('a worker that fails', () => {
-  test('what Node itself says when it ends is a warning in the log', async () => {
+  test('what Node itself prints when it ends is logged as a warning', async () => {
     await host.write('/etc/imgpipe/imgpipe.env', 'NODE_OPTIONS=--require=/no/such/file\n')
     expect((await host.try('systemctl start imgpipe-detector')).status).toBe(1)
     const warnings =

@@ -6,8 +6,7 @@ import { Machine } from './support/machine.ts'
 import { firstOutcomeOf, resultsOf } from './support/results.ts'
 
 /**
- * Two hosts with nothing in common but the cloud: A finds the cars, B reads the texts. The tests are days of
- * one life: each goes on where the one before has ended.
+ * Two hosts that share nothing but the cloud: A runs the detector, B the reader. The tests build on each other.
  */
 let cloud: TestCloud
 let a: Machine
@@ -25,7 +24,7 @@ afterAll(async () => {
 })
 
 describe('a first installation', () => {
-  test('without rights B is installed, and says what its reader waits for', async () => {
+  test('without credentials B is installed, and the installer says what its reader waits for', async () => {
     const { status, stdout, stderr } = await install(b, '--role reader')
     expect(status, stdout + stderr).toBe(0)
     expect(stdout).toMatch(/not ready yet/)
@@ -34,7 +33,7 @@ describe('a first installation', () => {
     expect(await b.property('imgpipe-detector.service', 'LoadState')).toBe('not-found')
   })
 
-  test('with settings and rights B has a reader that is ready', async () => {
+  test('with settings and credentials the reader of B becomes ready', async () => {
     await configure(b, cloud, {})
     await giveCredentials(b, 'FIRST')
     await b.sh('systemctl restart imgpipe-reader')
@@ -42,7 +41,7 @@ describe('a first installation', () => {
     expect(await b.property('imgpipe-reader', 'UnitFileState')).toBe('enabled')
   })
 
-  test('A gets the detector, not the reader, and a timer that is off', async () => {
+  test('A gets the detector, not the reader, and a timer that is disabled', async () => {
     const { status, stdout, stderr } = await install(a, '--role detector')
     expect(status, stdout + stderr).toBe(0)
     await giveCredentials(a, 'FIRST')
@@ -50,7 +49,7 @@ describe('a first installation', () => {
     expect(await a.property('imgpipe-reader.service', 'LoadState')).toBe('not-found')
   })
 
-  test('the units are exposed by 1.1 at most, and systemd has nothing to complain of', async () => {
+  test('the units have an exposure of at most 1.1, and systemd-analyze verify reports nothing', async () => {
     for (const [machine, unit] of [
       [a, 'imgpipe-detector'],
       [b, 'imgpipe-reader'],
@@ -63,7 +62,7 @@ describe('a first installation', () => {
 })
 
 describe('runs', () => {
-  test('one start on A, the exact result on B for everybody to read, and no word of warning', async () => {
+  test('one start on A gives the exact results on B, world-readable, without a warning in either log', async () => {
     const begin = (await b.sh('date +%s')).trim()
     const lines = await cloud.upload('first/', 12)
     await look('first/')
@@ -75,7 +74,7 @@ describe('runs', () => {
     expect(await b.sh(`${warnings} --unit=imgpipe-reader`)).toBe('')
   })
 
-  test('a stop in the middle of a run loses nothing: the status shows its progress, the next start resumes it', async () => {
+  test('a run that is stopped loses nothing: the status shows its progress, the next start resumes it', async () => {
     const lines = await cloud.upload('stopped/', 24)
     await look('stopped/', { maxRequestsPerSecond: 2 })
     await a.sh('systemctl start --no-block imgpipe-detector')
@@ -91,7 +90,7 @@ describe('runs', () => {
     expect(await resultsOf(b, 'stopped/')).toEqual(lines)
   })
 
-  test('kill -9 of the reader in the middle of a run: systemd brings it back, nothing is lost or doubled', async () => {
+  test('a reader killed during a run is restarted by systemd; nothing is lost or duplicated', async () => {
     const lines = await cloud.upload('killed/', 24)
     await configure(b, cloud, { maxRequestsPerSecond: 2 })
     await b.sh('systemctl restart imgpipe-reader')
@@ -132,7 +131,7 @@ describe('runs', () => {
 })
 
 describe('what goes wrong', () => {
-  test('keys that expire in the middle of a run are replaced, and nothing is started again', async () => {
+  test('keys that expire during a run are replaced without a restart', async () => {
     const lines = await cloud.upload('expired/', 24)
     const reader = await b.property('imgpipe-reader', 'MainPID')
     await giveCredentials(a, 'LASTING')
@@ -140,7 +139,7 @@ describe('what goes wrong', () => {
     await a.sh('systemctl start --no-block imgpipe-detector')
     await firstOutcomeOf(b, 'expired/')
     cloud.gate.expire('FIRST')
-    await until('the status reports the keys', async () =>
+    await until('the status names the credentials', async () =>
       /waiting for new credentials/.test(await b.property('imgpipe-reader', 'StatusText')),
     )
     await giveCredentials(b, 'SECOND')
@@ -149,7 +148,7 @@ describe('what goes wrong', () => {
     expect(cloud.gate.seen('SECOND')).toBeGreaterThan(0)
   })
 
-  test('a reader that hangs is ended by the watchdog and comes back', async () => {
+  test('a reader that hangs is killed by the watchdog and restarted', async () => {
     await b.write('/etc/systemd/system/imgpipe-reader.service.d/soon.conf', '[Service]\nWatchdogSec=25\n')
     await b.sh('systemctl daemon-reload && systemctl restart imgpipe-reader')
     const hanging = await b.property('imgpipe-reader', 'MainPID')
@@ -163,7 +162,7 @@ describe('what goes wrong', () => {
     await b.sh('rm -r /etc/systemd/system/imgpipe-reader.service.d && systemctl daemon-reload')
   })
 
-  test('wrong settings stop both workers with 78 and one sentence, and nothing tries again', async () => {
+  test('invalid settings end both workers with 78 and one sentence, and neither is restarted', async () => {
     await configure(b, cloud, { minConfidence: 900 })
     await look('first/', { minConfidence: 900 })
     for (const [machine, unit] of [
@@ -179,7 +178,7 @@ describe('what goes wrong', () => {
     expect(await b.property('imgpipe-reader', 'NRestarts')).toBe('0')
   })
 
-  test('with the settings put right both go on', async () => {
+  test('with corrected settings both continue', async () => {
     await configure(b, cloud, {})
     await b.sh('systemctl start imgpipe-reader')
     const lines = await cloud.upload('right/', 6)

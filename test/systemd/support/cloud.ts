@@ -10,7 +10,7 @@ const samples = fileURLToPath(new URL('../../../samples/', import.meta.url))
 const region = 'us-east-1'
 const names = { region, bucket: 'images', queue: 'imgpipe' }
 
-/** The local cloud with real recognition, behind the gate, and what its images should come to. */
+/** The local cloud with real recognition, behind the gate, and the results that its images must give. */
 export class TestCloud {
   readonly names = names
   /** of a further pipeline */
@@ -63,7 +63,7 @@ export class TestCloud {
     return lines
   }
 
-  /** What the service itself says of an image, asked directly: the reference for both workers. */
+  /** What the service itself answers about an image, asked directly: the expectation for both workers. */
   async #textOf({ key, bytes }: { key: string; bytes: Uint8Array }): Promise<string | undefined> {
     if (!this.#texts.has(key)) {
       const image = { Bytes: bytes }

@@ -6,38 +6,47 @@ import { dirname } from 'node:path'
 import { baseTree, workDirectory } from './base.ts'
 import { must, type Outcome, run, until } from './command.ts'
 
+export interface MachineOptions {
+  /** devices or directories of the host to be seen in it */
+  readonly binds?: readonly string[]
+  /** it has a network of its own, in which there is nothing but 127.0.0.1 */
+  readonly isOffline?: boolean
+}
+
 /**
- * A host of its own, booted by systemd in a container: own files, processes, users and units. It shares only
- * the network with the host that tests run on, so that 127.0.0.1 is the same in all of them.
+ * A host of its own, booted by systemd in a container: own files, processes, users and units. Unless it is offline, it
+ * shares the network with the host that tests run on, so that 127.0.0.1 is the same in all of them.
  */
 export class Machine {
   readonly name: string
   readonly #tree: string
-  readonly #binds: readonly string[]
+  readonly #options: MachineOptions
   #container: ChildProcess
   #init = 0
 
-  /** A freshly installed Debian 12, booted. `binds` are devices or directories of the host to be seen in it. */
-  static async boot(name: string, binds: readonly string[] = []): Promise<Machine> {
+  /** A freshly installed Debian 12, booted. */
+  static async boot(name: string, options: MachineOptions = {}): Promise<Machine> {
     const tree = `${workDirectory}/${name}`
     await rm(tree, { recursive: true, force: true })
     await must('cp', ['--archive', '--reflink=auto', baseTree, tree])
-    const machine = new Machine(name, tree, binds)
+    const machine = new Machine(name, tree, options)
     await machine.#booted()
     return machine
   }
 
-  private constructor(name: string, tree: string, binds: readonly string[]) {
+  private constructor(name: string, tree: string, options: MachineOptions) {
     this.name = name
     this.#tree = tree
-    this.#binds = binds
+    this.#options = options
     this.#container = this.#start()
   }
 
   #start(): ChildProcess {
     const log = openSync(`${this.#tree}.log`, 'a')
+    const { binds = [], isOffline = false } = this.#options
     const options = ['--register=no', '--keep-unit', '--boot', '--console=pipe', `--hostname=${this.name}`]
-    const args = [`--directory=${this.#tree}`, ...options, ...this.#binds.map((path) => `--bind=${path}`)]
+    if (isOffline) options.push('--private-network')
+    const args = [`--directory=${this.#tree}`, ...options, ...binds.map((path) => `--bind=${path}`)]
     return spawn('systemd-nspawn', args, {
       stdio: ['ignore', log, log],
       // cgroup 2 inside, as on the hosts that imgpipe is for.
@@ -124,7 +133,7 @@ export class Machine {
       'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
     ]
     const setUp = 'cd /root; [ ! -e .imgpipe-test-environment ] || export $(cat .imgpipe-test-environment);'
-    const namespaces = ['--mount', '--uts', '--ipc', '--pid']
+    const namespaces = ['--mount', '--uts', '--ipc', '--pid', ...(this.#options.isOffline ? ['--net'] : [])]
     return [
       '--target',
       String(this.#init),
