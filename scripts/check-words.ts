@@ -31,7 +31,7 @@ const exempt = new Set(['scripts/check-words.ts', 'test/structure/check-words.te
 /** The first two also match inside identifiers. */
 const terms: readonly Term[] = [
   { avoid: /picture/i, use: 'image', except: /~\/Pictures\b/g },
-  { avoid: /folder/i, use: 'directory', except: /becomes a folder's name/g },
+  { avoid: /folder/i, use: 'directory' },
   { avoid: /\bin ?hand\b|InHand/i, use: 'in flight, in progress' },
   { avoid: /\bmade anew\b/i, use: 're-created' },
   { avoid: /\btroubles\b/i, use: 'outage, failure' },

@@ -26,7 +26,7 @@ export function newForeignRunId(start: Date, after?: string): string {
   return `foreign-${newRunId(start, after)}`
 }
 
-/** Whether a message may carry this run. It becomes a folder's name, so nothing else is let through. */
+/** Whether a message may carry this run. It becomes a directory's name, so nothing else is let through. */
 export function isRunId(text: string): boolean {
   return runIdPattern.test(text)
 }
