@@ -1,7 +1,7 @@
 import type { BoxTuple, FailedImage } from '../protocol/messages.ts'
 import type { CallCounts } from '../protocol/outcomes.ts'
 import { rowsAtOnce, type StateDatabase } from './database.ts'
-import { readMeta, writeMeta } from './meta.ts'
+import { type MetaName, readMeta, writeMeta } from './meta.ts'
 
 /** The settings that make a run what it is: an unfinished run is resumed only under the same. */
 export interface RunSettings {
@@ -103,7 +103,7 @@ export class DetectorRuns {
    * It stays what it is when that run is abandoned afterwards, or deleted.
    */
   lastEnd({ queue, region }: Pick<RunSettings, 'queue' | 'region'>): string | undefined {
-    return readMeta(this.#database, `last-end ${region} ${queue}`)
+    return readMeta(this.#database, lastEndOf({ queue, region }))
   }
 
   /** @returns the run that began last, whatever became of it */
@@ -260,7 +260,7 @@ export class DetectorRuns {
     if (state === 'abandoned') return
     const row = this.#database.prepare('SELECT run, settings FROM runs WHERE seq = ?').get(seq)
     const { queue, region }: RunSettings = JSON.parse(String(row?.settings))
-    writeMeta(this.#database, `last-end ${region} ${queue}`, String(row?.run))
+    writeMeta(this.#database, lastEndOf({ queue, region }), String(row?.run))
   }
 
   /** Deletes the cars of closed runs, which need not be sent again. */
@@ -304,6 +304,11 @@ export class DetectorRuns {
   #rows(sql: string): DetectorRunRow[] {
     return this.#database.prepare(sql).all().map(parseRun)
   }
+}
+
+/** A queue is the same one whether the setting has its name or its URL. */
+function lastEndOf({ queue, region }: Pick<RunSettings, 'queue' | 'region'>): MetaName {
+  return `last-end ${region} ${queue.slice(queue.lastIndexOf('/') + 1)}`
 }
 
 function parseRun(row: Record<string, unknown>): DetectorRunRow {

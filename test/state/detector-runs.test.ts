@@ -146,6 +146,12 @@ describe('the last finished run', () => {
     expect(runs.lastEnd(settings)).toBe('b')
   })
 
+  it('may have been sent to the queue by its URL', async () => {
+    await finish('a')
+    await finish('b', 'done', { queue: 'https://sqs.eu-central-1.amazonaws.com/123456789012/imgpipe' })
+    expect(runs.lastEnd(settings)).toBe('b')
+  })
+
   it('is also one that was abandoned, or deleted, after its end may have been sent', async () => {
     await finish('a')
     const { seq } = await begin('b')
