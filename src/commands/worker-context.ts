@@ -2,8 +2,9 @@ import { createClients } from '../aws/clients.ts'
 import { areCredentialsFixed } from '../aws/credentials.ts'
 import { loadSettings } from '../config/settings.ts'
 import { OutageLog } from '../flow/outage-log.ts'
-import type { WaitForSpace, WriteObstacle } from '../host/disk.ts'
+import { isDiskFull, type WaitForSpace, type WriteObstacle } from '../host/disk.ts'
 import { readEnvironment } from '../host/environment.ts'
+import { ImgpipeError } from '../host/exit-codes.ts'
 import { tuneHeapForLowMemory } from '../host/heap.ts'
 import type { LogLevel } from '../host/log.ts'
 import { createLog, type Log } from '../host/log.ts'
@@ -11,7 +12,7 @@ import { refuseReservedStateDirectory } from '../host/reserved-directories.ts'
 import { connectServiceManager } from '../host/service-manager.ts'
 import { ShutdownError, shutdownOnSignals, sleep } from '../host/shutdown.ts'
 import { StateDatabase } from '../state/database.ts'
-import { lockStateDirectory } from '../state/lock.ts'
+import { lockStateDirectory, type StateLock } from '../state/lock.ts'
 import { databasePath, type Role } from '../state/role.ts'
 import { detectorSchema, readerSchema, schemaVersion } from '../state/schema.ts'
 import { databaseError, isDatabaseFailure } from '../state/sqlite-errors.ts'
@@ -19,6 +20,8 @@ import { diskWork, type WorkerContext } from '../state/worker.ts'
 
 const schemas = { detector: detectorSchema, reader: readerSchema }
 const diskPollMs = 1000
+/** Without a wait for so long there is space. */
+const diskQuietMs = 3 * diskPollMs
 /** How long the service manager is asked to wait for the next sign of life while the disk is full. */
 const diskExtensionMs = 60_000
 
@@ -44,12 +47,12 @@ export async function runWorker(
   const shutdown = shutdownOnSignals()
   const isInteractive = process.stderr.isTTY === true && environment.NOTIFY_SOCKET === undefined
   const host = { settings, log, manager, outages, shutdown, isInteractive }
-  const waitForSpace = spaceWaiter(host)
-  const lock = lockStateDirectory(settings.stateDir, role)
-  // Nobody who waits for space reports that there is some again: without a report for a while there is.
-  const disk = setInterval(() => outages.succeeded(diskWork), 1000)
+  const disk = watchDisk(host)
+  const { waitForSpace } = disk
   const clients = createClients(settings)
+  let lock: StateLock | undefined
   try {
+    lock = await lockWhenSpace(settings.stateDir, role, waitForSpace)
     const database = await openDatabase(role, settings.stateDir, shutdown.graceful, waitForSpace)
     const credentialsMs = isInteractive || areCredentialsFixed(process.env) ? 0 : Number.POSITIVE_INFINITY
     try {
@@ -61,9 +64,9 @@ export async function runWorker(
       await database.close()
     }
   } finally {
-    clearInterval(disk)
+    disk.end()
     clients.close()
-    lock.release()
+    lock?.release()
   }
 }
 
@@ -73,12 +76,10 @@ export function stderrLog(level: LogLevel, toJournal: boolean): Log {
 }
 
 /** A full disk or a locked database is waited for as long as it takes; the wait is reported, and counts as life. */
-function spaceWaiter({
-  outages,
-  manager,
-  shutdown,
-}: Pick<WorkerContext, 'outages' | 'manager' | 'shutdown'>): WaitForSpace {
-  return async (path, obstacle) => {
+function watchDisk({ outages, manager, shutdown }: Pick<WorkerContext, 'outages' | 'manager' | 'shutdown'>) {
+  let waitedAt = Number.NEGATIVE_INFINITY
+  const waitForSpace: WaitForSpace = async (path, obstacle) => {
+    waitedAt = performance.now()
     const sentence = obstacleSentence(path, obstacle)
     outages.wait(diskWork, sentence, { atOnce: true })
     manager.status(sentence)
@@ -86,6 +87,24 @@ function spaceWaiter({
     manager.extendTimeout(diskExtensionMs)
     await sleep(diskPollMs, shutdown.graceful)
     return shutdown.graceful.aborted ? 'stop' : 'retry'
+  }
+  // Nobody who waits for space reports that there is some again: without a report for a while there is.
+  const reportSpace = () => {
+    if (performance.now() - waitedAt >= diskQuietMs) outages.succeeded(diskWork)
+  }
+  const timer = setInterval(reportSpace, diskPollMs)
+  return { waitForSpace, end: () => clearInterval(timer) }
+}
+
+/** @throws {ShutdownError} {ImgpipeError} */
+async function lockWhenSpace(stateDir: string, role: Role, waitForSpace: WaitForSpace): Promise<StateLock> {
+  for (;;) {
+    try {
+      return lockStateDirectory(stateDir, role)
+    } catch (error) {
+      if (!(error instanceof ImgpipeError) || !isDiskFull(error.cause)) throw error
+      if ((await waitForSpace(stateDir, 'full')) === 'stop') throw new ShutdownError()
+    }
   }
 }
 

@@ -40,6 +40,17 @@ describe('a worker whose disk is full when it starts', () => {
   })
 })
 
+it('a worker whose disk has no room for its lock waits for it too', async (context) => {
+  const directory = join(temporaryDirectory(), 'disk')
+  const disk = SmallDisk.mount(directory, 256, 1)
+  if (!disk) return context.skip('file systems cannot be mounted here')
+  onTestFinished(() => disk.unmount())
+  const worker = start(['read'], directory)
+  await worker.said(/WARN disk full, cannot write .*disk: waiting for free space\n/)
+  expect(await worker.stop()).toEqual({ code: 0, signal: null })
+  expect(worker.log).not.toContain('recovered')
+})
+
 it.each([
   { words: ['detect'], code: 75 },
   { words: ['read'], code: 0 },

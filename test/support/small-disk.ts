@@ -8,10 +8,14 @@ const pageBytes = 4096
 export class SmallDisk {
   readonly path: string
 
-  /** @returns undefined where mounting is not allowed */
-  static mount(path: string, kibibytes = 256): SmallDisk | undefined {
+  /**
+   * @param inodes for so many files and directories, the root among them; 0 = no limit
+   * @returns undefined where mounting is not allowed
+   */
+  static mount(path: string, kibibytes = 256, inodes = 0): SmallDisk | undefined {
     mkdirSync(path, { recursive: true })
-    const isMounted = run('mount', '-t', 'tmpfs', '-o', `size=${kibibytes}k`, 'imgpipe-test', path)
+    const options = `size=${kibibytes}k,nr_inodes=${inodes}`
+    const isMounted = run('mount', '-t', 'tmpfs', '-o', options, 'imgpipe-test', path)
     return isMounted ? new SmallDisk(path) : undefined
   }
 
