@@ -11,6 +11,7 @@ import type { Service } from './error-codes.ts'
 import { incompleteAnswer } from './errors.ts'
 import { maxInlineBytes } from './rekognition.ts'
 import { destroyBody } from './response-body.ts'
+import { observeConnections, observeRequests } from './sent-requests.ts'
 
 /** The three services of one worker, and an account of the requests to them. */
 export interface Clients {
@@ -86,6 +87,7 @@ export function createClients({ region }: { region: string }, options: ClientOpt
   // Without this the SDK sends to the host inside the queue's URL, whatever endpoint was set.
   const sqs = new SQSClient({ ...common(limits.sqs), useQueueUrlAsEndpoint: false })
   const rekognition = new RekognitionClient(common(limits.rekognition))
+  for (const { middlewareStack } of [s3, sqs, rekognition]) observeRequests(middlewareStack)
   const calls = new CallCounter()
   calls.watch(s3, 's3')
   calls.watch(sqs, 'sqs')
@@ -133,7 +135,9 @@ function createAgents(environment: Environment) {
     NO_PROXY: noProxy ? `${noProxy},${neverProxied}` : neverProxied,
   }
   const agent = { keepAlive: true, timeout: idleConnectionMs, proxyEnv }
-  return { httpAgent: new http.Agent(agent), httpsAgent: new https.Agent(agent) }
+  const agents = { httpAgent: new http.Agent(agent), httpsAgent: new https.Agent(agent) }
+  for (const each of Object.values(agents)) observeConnections(each)
+  return agents
 }
 
 /** Node ignores an address without a scheme, which other programs take for one of HTTP. */

@@ -191,13 +191,6 @@ const networkCodes: Readonly<Record<string, string>> = {
   EPROTO: 'no TLS connection is possible',
 }
 
-/** Without a connection nothing was sent. */
-const unconnectedCodes = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'EPROTO'])
-
-export function isUnconnected(nodeCode: string): boolean {
-  return unconnectedCodes.has(nodeCode)
-}
-
 /** What an error of Node's network stack means; unknown ones are transient. */
 export function meaningOfNodeCode(code: string): CodeMeaning | undefined {
   if (Object.hasOwn(hostCodes, code)) return ['host', hostCodes[code] ?? code]

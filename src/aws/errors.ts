@@ -1,13 +1,7 @@
 import { Failure, type FailureKind } from '../flow/failure.ts'
 import { ShutdownError, TimeoutError } from '../host/shutdown.ts'
-import {
-  type CodeMeaning,
-  isUnconnected,
-  meaningOf,
-  meaningOfNodeCode,
-  type Service,
-  words,
-} from './error-codes.ts'
+import { type CodeMeaning, meaningOf, meaningOfNodeCode, type Service, words } from './error-codes.ts'
+import { mayHaveBeenSent } from './sent-requests.ts'
 
 export interface AwsErrorDetails {
   readonly service: Service
@@ -53,9 +47,10 @@ export class AwsError extends Failure {
    * request, or the request never left.
    */
   get mayBeBilled(): boolean {
+    if (!this.#wasSent) return false
     if (this.kind === 'subject' || this.kind === 'unreadable' || this.kind === 'timeout') return true
     if (this.kind !== 'transient') return false
-    if (this.status === undefined) return this.#wasSent
+    if (this.status === undefined) return true
     // A gateway may fail after it has passed the request on; what the service itself answers says that it has failed.
     const isGateways = gatewayFailures.has(this.status) && this.code === '' && this.requestId === undefined
     return this.status < 300 || isGateways
@@ -92,7 +87,7 @@ export function classify(error: unknown, context: ErrorContext): AwsError {
   if (error instanceof Failure) return new AwsError(error.kind, error.message, { ...context, cause: error })
   const facts = readFacts(error, context.service)
   const [kind, what] = explain(facts, context)
-  const details = { ...context, ...facts, wasSent: !isUnconnected(facts.nodeCode), cause: error }
+  const details = { ...context, ...facts, wasSent: mayHaveBeenSent(error), cause: error }
   return new AwsError(kind, sentence(context.operation, what, detailsText(kind, facts)), details)
 }
 

@@ -229,7 +229,6 @@ describe('a reservation is given back', () => {
     ['a gateway that waited in vain', answer(504), 1],
     ['a gateway that got no answer', answer(502), 1],
     ['an error of the service', { ...answer(500), $fault: 'server', name: 'InternalServerError' }, 0],
-    ['no connection', connection('ECONNREFUSED'), 0],
     ['a connection that broke', connection('ECONNRESET'), 1],
     ['an incomplete answer', answer(200), 1],
     ['a timeout', Object.assign(new Error('timeout'), { name: 'TimeoutError' }), 1],
