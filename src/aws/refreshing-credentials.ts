@@ -39,6 +39,7 @@ const maxHanging = 3
 export class RefreshingCredentials {
   readonly #sources: CredentialSources
   #current: Obtained | undefined
+  /** times are monotonic ms */
   #lookedAt = 0
   #filesFailedAt: number | undefined
   #pending: { readonly obtained: Promise<Obtained>; readonly since: number } | undefined
@@ -66,7 +67,7 @@ export class RefreshingCredentials {
 
   #isFresh({ credentials, source }: Obtained): boolean {
     if (isExpiring(credentials, refreshMs)) return false
-    return source === 'files' || Date.now() - this.#lookedAt < lookMs
+    return source === 'files' || performance.now() - this.#lookedAt < lookMs
   }
 
   /** One at a time, unless it hangs. */
@@ -99,7 +100,7 @@ export class RefreshingCredentials {
   }
 
   async #fromSources(properties: Properties): Promise<Obtained> {
-    this.#lookedAt = Date.now()
+    this.#lookedAt = performance.now()
     try {
       const credentials = await this.#sources.files(properties)
       this.#filesFailedAt = undefined
@@ -114,8 +115,8 @@ export class RefreshingCredentials {
 
   /** Whether the files, which have had credentials, may only be written at the moment. */
   #areFilesMissed(): boolean {
-    this.#filesFailedAt ??= Date.now()
-    return Date.now() - this.#filesFailedAt < lookMs
+    this.#filesFailedAt ??= performance.now()
+    return performance.now() - this.#filesFailedAt < lookMs
   }
 }
 

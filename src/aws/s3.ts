@@ -123,7 +123,8 @@ export class S3Images {
       const answer = await this.#request('HeadObject', (abortSignal) =>
         this.#s3.send(command, { abortSignal }),
       )
-      const { ETag: etag, StorageClass: storageClass, ArchiveStatus, Restore = '' } = answer
+      const { StorageClass: storageClass, ArchiveStatus, Restore = '' } = answer
+      const etag = strong(answer.ETag)
       if (etag === undefined)
         throw incompleteAnswer({ service: 's3', operation: 'HeadObject' }, 'the answer has no ETag')
       const isInArchive = archiveClasses.has(storageClass ?? '') || ArchiveStatus !== undefined
@@ -160,7 +161,7 @@ export class S3Images {
           ContentLength,
           $metadata,
         } = await this.#s3.send(command, { abortSignal })
-        const refused = refusal(etag, ContentLength, expected, $metadata.requestId !== undefined)
+        const refused = refusal(strong(etag), ContentLength, expected, $metadata.requestId !== undefined)
         if (refused || etag === undefined) {
           destroyBody(Body)
           throw refused ?? incompleteAnswer(getContext, noEtag)
@@ -170,7 +171,7 @@ export class S3Images {
           const count = bytes ? `${bytes.length} of ${expected.size}` : `more than ${expected.size}`
           throw incompleteAnswer(getContext, `${count} bytes came`)
         }
-        return { bytes, etag }
+        return { bytes, etag: strong(etag) ?? etag }
       },
       deadlineMs,
     )
@@ -233,6 +234,11 @@ const noEtag = 'the answer has no ETag'
 /** Only S3 itself may contradict what is known of an object: its answers have a request ID. */
 const unconfirmed = 'the answer is about another object and has no request ID'
 const archiveClasses = new Set(['GLACIER', 'DEEP_ARCHIVE'])
+
+/** S3's ETags are strong; a proxy that changes the encoding of a body weakens them on their way. */
+function strong(etag: string | undefined): string | undefined {
+  return etag?.replace(/^W\//, '')
+}
 
 function refusal(
   etag: string | undefined,

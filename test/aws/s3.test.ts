@@ -264,6 +264,17 @@ describe('download', () => {
     expect(result.etag).toBe(etag)
   })
 
+  test('an ETag that a proxy has weakened is that of the object', async () => {
+    const weak = { ...fromS3, etag: `W/${etag}`, 'content-length': '7' }
+    await using fake = await FakeService.start(({ method }) => ({
+      headers: weak,
+      body: method === 'HEAD' ? '' : 'content',
+    }))
+    const images = new S3Images(fake.clients.s3, noShutdown)
+    expect(await images.download(bucket, 'k', { size: 7, etag })).toMatchObject({ etag })
+    expect(await images.head(bucket, 'k')).toMatchObject({ etag })
+  })
+
   test('an answer without ETag and length, stripped by a proxy, is the object if it has its size', async () => {
     const stripped = (body: string): Answer => {
       return (response) => response.writeHead(200, { 'transfer-encoding': 'chunked' }).end(body)
