@@ -69,6 +69,11 @@ export class FailureStreak {
     return this.#failures
   }
 
+  /** Whether every failure was a denial. */
+  get isDenied(): boolean {
+    return this.#isDenied
+  }
+
   /** Counts a failure: a denial that the service confirmed, or another one. */
   add({ isDenied }: { isDenied: boolean }): void {
     this.#failures++
@@ -185,9 +190,10 @@ export class StepEvidence {
   readonly probes = new PeerLog()
   readonly #failing = new Set<object>()
 
-  /** A denial is an answer: it does not make others suspect an outage. */
+  /** The latest failure counts. A denial is an answer: it does not make others suspect an outage. */
   failed(image: object, outcome: Outcome): void {
     if (outcome === 'failed') this.#failing.add(image)
+    else this.#failing.delete(image)
   }
 
   /** The step has succeeded for the image, or the image has an outcome. */

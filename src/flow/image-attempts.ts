@@ -159,8 +159,9 @@ export class ImageAttempts {
     if (failure.kind === 'timeout') return this.#judgeTimeout(failure, history, lastedMs)
     if (failure.kind !== 'denied') throwIfOver(failure, lastedMs, { what, policy })
     if (failure.kind !== 'denied' && failure.kind !== 'transient') return
-    const streak = history.failed(step, record.evidence, attemptMs)
-    streak.add({ isDenied: failure.kind === 'denied' })
+    const isDenied = failure.kind === 'denied'
+    const streak = history.failed(step, record.evidence, { attemptMs, isDenied })
+    streak.add({ isDenied })
     const canProbe = await this.#gatherEvidence(failure.kind, step, streak)
     if (streak.needsWitness(performance.now())) await record.askWitness(failure.kind)
     switch (streak.verdict(performance.now(), { maxAttempts, canProbe })) {
@@ -185,7 +186,7 @@ export class ImageAttempts {
 
   async #judgeUnreadable(failure: Failure, history: ImageHistory, attemptMs: number): Promise<void> {
     const record = this.#record(history.lastStep)
-    const streak = history.failed(history.lastStep, record.evidence, attemptMs)
+    const streak = history.failed(history.lastStep, record.evidence, { attemptMs, isDenied: true })
     streak.add({ isDenied: true })
     if (!streak.isDue(performance.now(), this.#options.maxAttempts)) return
     const asked = streak.hasImageSucceeded ? 'succeeded' : await record.askWitness(failure.kind)

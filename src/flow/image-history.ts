@@ -9,6 +9,7 @@ export class ImageHistory {
   #timedOutAt = performance.now()
   #soloTimeouts = 0
   #isSolo = false
+  #hasNewKind = false
 
   /** The step that the latest attempt came to. */
   get lastStep(): string {
@@ -41,11 +42,21 @@ export class ImageHistory {
     this.#steps.set(step, undefined)
   }
 
-  /** @returns the failures in a row at a step: a new series when there was none */
-  failed(step: string, evidence: StepEvidence, attemptMs: number): FailureStreak {
+  /**
+   * @returns the failures in a row at a step: a new series when there was none, and once when a denial follows failures of another
+   *   kind, as at the end of an outage
+   */
+  failed(
+    step: string,
+    evidence: StepEvidence,
+    { attemptMs, isDenied }: { attemptMs: number; isDenied: boolean },
+  ): FailureStreak {
     const now = performance.now()
     const first = { beganAt: now - attemptMs, failedAt: now }
-    const streak = this.#steps.get(step) ?? new FailureStreak(evidence, this, first)
+    const known = this.#steps.get(step)
+    const isNewKind = known !== undefined && isDenied && !known.isDenied && !this.#hasNewKind
+    this.#hasNewKind ||= isNewKind
+    const streak = known && !isNewKind ? known : new FailureStreak(evidence, this, first)
     this.#steps.set(step, streak)
     this.#isSolo = false
     this.#soloTimeouts = 0

@@ -453,6 +453,20 @@ describe('a service that answers probes, but fails every real image', () => {
   })
 })
 
+describe('after an outage', () => {
+  it('a denied image and one that always fails do not hold each other up', async () => {
+    const { run, runGood } = create({ probes: { get: () => call() } })
+    const outageMs = 90 * second
+    const startedAt = performance.now()
+    const isOut = () => performance.now() - startedAt < outageMs
+    const denied = run((on) => on('get', () => call(isOut() ? 'transient' : 'denied')))
+    const broken = run((on) => on('get', () => call('transient')))
+    runGood('get', { perSecond: 1, count: 17 })
+    await elapse(outageMs + 5 * minute)
+    for (const { result } of [denied, broken]) expect(result).toBeInstanceOf(ImageFailure)
+  })
+})
+
 describe('unreadable', () => {
   const unreadable = () => call('unreadable')
 
